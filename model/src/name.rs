@@ -1,10 +1,5 @@
 //! Ids of models and variants.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 /// The text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not an id: use 1 to 40 of a-z, 0-9 and '-'")]
@@ -21,10 +16,14 @@ pub fn is_id(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// Declares a type of ids that keeps to [`is_id`](crate::is_id), written and read as text.
+#[macro_export]
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize,
+        )]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -35,22 +34,22 @@ macro_rules! id {
             }
         }
 
-        impl FromStr for $name {
-            type Err = NameError;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::NameError;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
-                if is_id(text) {
+            fn from_str(text: &str) -> Result<Self, $crate::NameError> {
+                if $crate::is_id(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(NameError { text: text.chars().take(60).collect() })
+                    Err($crate::NameError { text: text.chars().take(60).collect() })
                 }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = NameError;
+            type Error = $crate::NameError;
 
-            fn try_from(text: String) -> Result<Self, NameError> {
+            fn try_from(text: String) -> Result<Self, $crate::NameError> {
                 text.parse()
             }
         }
@@ -61,8 +60,8 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
