@@ -1,3 +1,30 @@
-.PHONY: setup
-setup:
+# `make demo` and `make test` are all that a newcomer needs. Programs are built into target/debug.
+
+.PHONY: setup build demo test lint advisories bench proof-kill clean-demo
+
+setup: ## installs what is missing; nothing else does
 	@scripts/setup
+
+build: setup ## console, programs and tests
+	@scripts/build
+
+demo: build ## a whole fleet on this machine; ONCE=1: headless, ends with one line of JSON
+	@exec target/debug/noroshi-demo $(if $(ONCE),--once)
+
+test: build ## everything
+	@scripts/test
+
+lint: setup ## format, clippy, bans, licences, sources
+	@scripts/lint
+
+advisories: setup ## known holes in dependencies; needs the network
+	@scripts/advisories
+
+bench: build ## figures beside Python onnxruntime, in one run
+	@exec target/debug/noroshi-bench
+
+proof-kill: build ## kill -9 and power cuts: nothing lost, nothing twice
+	@exec target/debug/noroshi-proof-kill
+
+clean-demo: ## forgets the demo's state, not its downloads
+	@rm -rf .demo
