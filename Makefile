@@ -9,7 +9,7 @@ build: setup ## console, programs and tests
 	@scripts/build
 
 demo: build ## a whole fleet on this machine; ONCE=1: headless, ends with one line of JSON
-	@exec target/debug/noroshi-demo $(if $(ONCE),--once)
+	@exec target/debug/noroshi-demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: build ## everything
 	@scripts/test
