@@ -1,0 +1,90 @@
+//! The wire is frozen: every message encodes to the bytes checked in under `golden/`.
+//!
+//! A wanted change is a new version of the message; then, and only then, write the files
+//! anew with `NOROSHI_GOLDEN=write cargo test -p noroshi-protocol --test wire`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use noroshi_protocol::*;
+
+fn path(name: &str, ending: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(format!("{name}.{ending}"))
+}
+
+fn compare(name: &str, ending: &str, now: &str) {
+    let path = path(name, ending);
+    if std::env::var("NOROSHI_GOLDEN").as_deref() == Ok("write") {
+        fs::write(&path, now).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        golden, now,
+        "{name} is not what golden/{name}.{ending} says"
+    );
+}
+
+#[test]
+fn machine_messages_are_frozen() {
+    for (name, bytes) in crate::samples::cbor() {
+        let hex = data_encoding::HEXLOWER.encode(&bytes);
+        let lines: Vec<&str> = hex
+            .as_bytes()
+            .chunks(96)
+            .map(|chunk| std::str::from_utf8(chunk).unwrap())
+            .collect();
+        compare(name, "hex", &(lines.join("\n") + "\n"));
+    }
+}
+
+#[test]
+fn text_messages_are_frozen() {
+    for (name, text) in crate::samples::text() {
+        compare(name, "txt", &(text.trim_end().to_owned() + "\n"));
+    }
+}
+
+fn round_trip<M: Message>(bytes: &[u8]) {
+    let message = M::from_cbor(bytes).unwrap();
+    assert_eq!(
+        message.to_cbor(),
+        bytes,
+        "{} does not survive a round trip",
+        M::WORD
+    );
+}
+
+#[test]
+fn reading_inverts_writing() {
+    let samples = crate::samples::cbor();
+    round_trip::<Desired>(&samples["desired"]);
+    round_trip::<Envelope>(&samples["desired-envelope"]);
+    round_trip::<SiteDesired>(&samples["site-desired"]);
+    round_trip::<Batch<Answer>>(&samples["results"]);
+    round_trip::<Batch<Event>>(&samples["events"]);
+    round_trip::<Reported>(&samples["reported"]);
+    round_trip::<Ack>(&samples["ack"]);
+    round_trip::<Choice>(&samples["choice"]);
+    round_trip::<Command>(&samples["command"]);
+    round_trip::<Reply>(&samples["reply"]);
+    round_trip::<EnrolRequest>(&samples["enrol-request"]);
+    round_trip::<EnrolAnswer>(&samples["enrol-answer"]);
+    round_trip::<Anchor>(&samples["anchor"]);
+    round_trip::<TimeRequest>(&samples["time-request"]);
+    round_trip::<TimeAnswer>(&samples["time-answer"]);
+    round_trip::<Grant>(&samples["grant"]);
+}
+
+#[test]
+fn batches_stay_small() {
+    // The wire budget: a result costs at most 250 bytes with its share of the batch.
+    let bytes = &crate::samples::cbor()["results"];
+    let batch = Batch::<Answer>::from_cbor(bytes).unwrap();
+    assert!(
+        bytes.len() / batch.records.len() <= 250,
+        "{} bytes for two",
+        bytes.len()
+    );
+}

@@ -1,0 +1,5 @@
+//! The wire: golden vectors and properties of every message.
+
+mod golden;
+mod properties;
+mod samples;
