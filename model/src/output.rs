@@ -1,5 +1,7 @@
 //! What a model answers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The output tensor that the task reads.
@@ -50,6 +52,23 @@ impl Label {
             slug: slug(name),
             name: name.to_owned(),
         }
+    }
+
+    /// Labels for `names`, in order; where two would get one slug, the later is numbered.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Self> {
+        let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+        let number = |name| {
+            let mut label = Self::from_name(name);
+            let count = seen.entry(label.slug.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                let tail = format!("_{count}");
+                label.slug.truncate(32 - tail.len());
+                label.slug += &tail;
+            }
+            label
+        };
+        names.into_iter().map(number).collect()
     }
 
     /// Whether the slug keeps to its alphabet and length.
@@ -109,5 +128,8 @@ mod tests {
         assert_eq!(Label::from_name("jack-o'-lantern").slug, "jack_o_lantern");
         assert_eq!(Label::from_name("狼煙").slug, "unnamed");
         assert!(Label::from_name(&"x y".repeat(40)).is_sound());
+        let missiles = Label::from_names(["missile", "Missile", "moon"]);
+        let slugs: Vec<&str> = missiles.iter().map(|label| label.slug.as_str()).collect();
+        assert_eq!(slugs, ["missile", "missile_2", "moon"]);
     }
 }
