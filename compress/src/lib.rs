@@ -1,1 +1,16 @@
-//! Noroshi: compress.
+//! Makes a model smaller: a recipe goes in, a model and a report of what it cost come out.
+//!
+//! [`onnx`] reads and writes model files, [`pickle`] reads PyTorch weights, [`networks`] writes
+//! known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
+//! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost, and
+//! [`release`] makes a manifest of it.
+//!
+//! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
+
+mod error;
+pub mod networks;
+pub mod onnx;
+pub mod pickle;
+
+pub use error::{Error, Result};
+pub use networks::{Network, Settings, Weights, build};

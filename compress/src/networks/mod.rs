@@ -1,0 +1,168 @@
+//! Networks whose ONNX files are written here, from a PyTorch state dict or with other weights.
+
+mod efficientnet_lite;
+mod layers;
+mod mobilenet_v2;
+mod weights;
+
+use std::fmt;
+use std::str::FromStr;
+
+use noroshi_model::{
+    Activation, ColorOrder, ElementType, InputSpec, Layout, Normalization, OutputSpec, Resize,
+};
+
+use crate::onnx::ModelProto;
+use crate::{Error, Result};
+use layers::Layers;
+pub use weights::Weights;
+
+/// Name of the image input of every network: `[1, 3, resolution, resolution]`, f32.
+pub const INPUT: &str = "input";
+
+/// Name of the output of every network: `[1, classes]`, f32, logits.
+pub const OUTPUT: &str = "logits";
+
+/// ONNX operator set of the files.
+const OPSET: i64 = 17;
+
+/// Version of the ONNX format of the files.
+const IR_VERSION: i64 = 8;
+
+/// Pixels of an image's shorter side for each pixel of the crop, as the weights were trained.
+const SHORT_SIDE: f64 = 256.0 / 224.0;
+
+/// A network that can be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// MobileNet V2, with torchvision's names of weights.
+    MobileNetV2,
+    /// EfficientNet-Lite0, with the names of the `efficientnet_pytorch` family.
+    EfficientNetLite0,
+}
+
+/// The size of a network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Factor on the number of channels, 0.1 to 4.
+    pub width: f64,
+    /// Height and width of the input in pixels, 32 to 1024.
+    pub resolution: usize,
+    /// Number of classes, 1 to 65,536.
+    pub classes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            width: 1.0,
+            resolution: 224,
+            classes: 1000,
+        }
+    }
+}
+
+impl Network {
+    /// All networks.
+    pub const ALL: [Self; 2] = [Self::MobileNetV2, Self::EfficientNetLite0];
+
+    /// The word for it in commands and files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::MobileNetV2 => "mobilenet-v2",
+            Self::EfficientNetLite0 => "efficientnet-lite0",
+        }
+    }
+
+    /// How a frame becomes this network's input.
+    pub fn input_spec(self, settings: &Settings) -> InputSpec {
+        let side = settings.resolution as u32;
+        InputSpec {
+            name: INPUT.into(),
+            height: side,
+            width: side,
+            dtype: ElementType::F32,
+            layout: Layout::Nchw,
+            color: ColorOrder::Rgb,
+            resize: Resize::CenterCrop {
+                short_side: (f64::from(side) * SHORT_SIDE).round() as u32,
+            },
+            normalization: match self {
+                Self::MobileNetV2 => Normalization::IMAGENET,
+                Self::EfficientNetLite0 => Normalization::EFFICIENTNET_LITE,
+            },
+        }
+    }
+
+    /// What this network answers.
+    pub fn output_spec(self) -> OutputSpec {
+        OutputSpec {
+            name: OUTPUT.into(),
+            activation: Activation::Logits,
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Network {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|network| network.word() == text)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::word).join(", ");
+                Error::Description(format!("there is no network {text:?}; known are {known}"))
+            })
+    }
+}
+
+/// Writes a network as a float ONNX model, batch normalization unfolded.
+///
+/// Initializers have the names of the state dict. Trained weights must fit exactly: a tensor of
+/// another shape, a missing one or one that is left over is an error that names it.
+pub fn build(network: Network, settings: &Settings, weights: Weights<'_>) -> Result<ModelProto> {
+    let Settings {
+        width,
+        resolution,
+        classes,
+    } = *settings;
+    if !(0.1..=4.0).contains(&width)
+        || !(32..=1024).contains(&resolution)
+        || !(1..=65_536).contains(&classes)
+    {
+        return Err(Error::Description(
+            "a network needs a width of 0.1 to 4, a resolution of 32 to 1024 and 1 to 65,536 \
+             classes"
+                .into(),
+        ));
+    }
+    let mut layers = Layers::new(network.word(), resolution, weights);
+    match network {
+        Network::MobileNetV2 => mobilenet_v2::lay(&mut layers, width, classes)?,
+        Network::EfficientNetLite0 => efficientnet_lite::lay(&mut layers, width, classes)?,
+    }
+    let model = ModelProto::new(layers.finish()?, OPSET, IR_VERSION);
+    model.check()?;
+    Ok(model)
+}
+
+/// Channels times `width`, to the nearest multiple of eight that is not below nine tenths of it.
+fn scaled(channels: usize, width: f64) -> usize {
+    let wanted = channels as f64 * width;
+    let rounded = ((wanted + 4.0) as usize / 8 * 8).max(8);
+    if (rounded as f64) < 0.9 * wanted {
+        rounded + 8
+    } else {
+        rounded
+    }
+}
+
+#[cfg(test)]
+mod tests;

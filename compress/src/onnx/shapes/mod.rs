@@ -1,0 +1,448 @@
+//! Shapes of the values of a graph, as far as they follow from the inputs.
+//!
+//! Covers the operators of convolutional networks and the integer arithmetic on shapes that
+//! exporters leave in a graph. A value whose shape does not follow is left out. Free dimensions
+//! count as one.
+
+mod spatial;
+mod values;
+
+use std::collections::HashMap;
+
+use super::graph::Index;
+use super::proto::{GraphProto, NodeProto, ValueInfoProto};
+use super::tensor::DataType;
+use crate::{Error, Result};
+
+/// Most elements that a value may have.
+const ELEMENT_LIMIT: usize = 1 << 36;
+
+/// What is known of a graph's values.
+#[derive(Debug, Default)]
+pub struct Shapes {
+    shapes: HashMap<String, Vec<usize>>,
+    elements: HashMap<String, DataType>,
+    /// Small integer constants, for the shapes that are computed inside the graph.
+    integers: HashMap<String, Vec<i64>>,
+}
+
+impl Shapes {
+    /// The dimensions of `name`.
+    pub fn of(&self, name: &str) -> Option<&[usize]> {
+        self.shapes.get(name).map(Vec::as_slice)
+    }
+
+    /// The element type of `name`.
+    pub fn element(&self, name: &str) -> Option<DataType> {
+        self.elements.get(name).copied()
+    }
+
+    /// The number of elements of `name`.
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.of(name).map(|shape| shape.iter().product())
+    }
+
+    /// Bytes that the value takes in memory.
+    pub fn bytes(&self, name: &str) -> Option<u64> {
+        let bits = self.element(name).unwrap_or(DataType::F32).bits()?;
+        self.count(name)
+            .map(|count| (count as u64 * bits).div_ceil(8))
+    }
+
+    fn set(&mut self, name: &str, shape: Vec<usize>) -> Result<()> {
+        if name.is_empty() {
+            return Ok(());
+        }
+        let elements = shape
+            .iter()
+            .try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        match elements {
+            Some(elements) if elements <= ELEMENT_LIMIT && shape.len() <= 32 => {
+                self.shapes.insert(name.into(), shape);
+                Ok(())
+            }
+            _ => Err(Error::model(format!(
+                "the value {name:?} has impossible sizes {shape:?}"
+            ))),
+        }
+    }
+
+    fn describe(&mut self, value: &ValueInfoProto) -> Result<()> {
+        if let Some(tensor) = value.tensor_type()
+            && let Some(element) = DataType::from_number(tensor.elem_type)
+        {
+            self.elements.insert(value.name.clone(), element);
+        }
+        match value.dims() {
+            Some(dims) => {
+                let dims = dims.into_iter().map(|dim| dim.unwrap_or(1)).collect();
+                self.set(&value.name, dims)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Finds the shapes of all values of `graph` that follow from its inputs and constants.
+pub fn infer(graph: &GraphProto) -> Result<Shapes> {
+    let mut shapes = Shapes::default();
+    for value in &graph.input {
+        shapes.describe(value)?;
+    }
+    for tensor in &graph.initializer {
+        shapes.set(&tensor.name, tensor.shape()?)?;
+        if let Some(element) = DataType::from_number(tensor.data_type) {
+            shapes.elements.insert(tensor.name.clone(), element);
+        }
+    }
+    let index = Index::new(graph);
+    for place in graph.order()? {
+        values::follow(&graph.node[place], &index, &mut shapes)?;
+        node(&graph.node[place], &mut shapes)?;
+    }
+    // What the file says fills the gaps, and nothing else.
+    for value in graph.value_info.iter().chain(&graph.output) {
+        if shapes.of(&value.name).is_none() {
+            shapes.describe(value)?;
+        }
+    }
+    Ok(shapes)
+}
+
+fn node(node: &NodeProto, shapes: &mut Shapes) -> Result<()> {
+    element(node, shapes);
+    let Some(output) = node.output.first() else {
+        return Ok(());
+    };
+    if let Some(shape) = output_shape(node, shapes)? {
+        shapes.set(output, shape)?;
+    }
+    Ok(())
+}
+
+fn element(node: &NodeProto, shapes: &mut Shapes) {
+    let of = |place: usize| node.input(place).and_then(|name| shapes.element(name));
+    let element = match node.op_type.as_str() {
+        "QuantizeLinear" => of(2).or(Some(DataType::U8)),
+        "DequantizeLinear" => of(1).or(Some(DataType::F32)),
+        "QLinearConv" | "QLinearMatMul" => of(7),
+        "ConvInteger" | "MatMulInteger" => Some(DataType::I32),
+        "Shape" | "Size" => Some(DataType::I64),
+        "Cast" => node
+            .int("to")
+            .and_then(|number| DataType::from_number(number as i32)),
+        "Constant" => node
+            .attribute("value")
+            .and_then(|attribute| attribute.t.as_ref())
+            .and_then(|tensor| DataType::from_number(tensor.data_type)),
+        _ => of(0),
+    };
+    if let Some(element) = element {
+        let outputs = node.output.iter().filter(|name| !name.is_empty());
+        shapes
+            .elements
+            .extend(outputs.map(|name| (name.clone(), element)));
+    }
+}
+
+/// Operators whose output has the shape of their first input.
+const KEEPING: [&str; 36] = [
+    "Relu",
+    "Clip",
+    "LeakyRelu",
+    "PRelu",
+    "Elu",
+    "Selu",
+    "Celu",
+    "Sigmoid",
+    "HardSigmoid",
+    "HardSwish",
+    "Tanh",
+    "Softmax",
+    "LogSoftmax",
+    "Softplus",
+    "Softsign",
+    "Mish",
+    "Gelu",
+    "Identity",
+    "Dropout",
+    "BatchNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LRN",
+    "Cast",
+    "Abs",
+    "Neg",
+    "Exp",
+    "Log",
+    "Sqrt",
+    "Erf",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Floor",
+    "Ceil",
+    "Round",
+    "Reciprocal",
+];
+
+/// Operators that stretch their inputs to a common shape.
+const BROADCASTING: [&str; 10] = [
+    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "Where",
+];
+
+fn output_shape(node: &NodeProto, shapes: &Shapes) -> Result<Option<Vec<usize>>> {
+    let first = node.input(0).and_then(|name| shapes.of(name));
+    let operator = node.op_type.as_str();
+    if KEEPING.contains(&operator) {
+        return Ok(first.map(<[usize]>::to_vec));
+    }
+    if BROADCASTING.contains(&operator) {
+        return broadcast(node, shapes);
+    }
+    if operator == "Constant" {
+        return constant(node);
+    }
+    let Some(first) = first else { return Ok(None) };
+    match operator {
+        "Conv" | "ConvInteger" | "QLinearConv" | "MaxPool" | "AveragePool" | "LpPool" => {
+            spatial::window(node, first, shapes)
+        }
+        "GlobalAveragePool" | "GlobalMaxPool" => Ok(spatial::global(first)),
+        "Gemm" => Ok(gemm(node, first, shapes)),
+        "MatMul" | "MatMulInteger" => matmul(node, node.input(1), first, shapes),
+        "QLinearMatMul" => matmul(node, node.input(3), first, shapes),
+        "Flatten" => Ok(flatten(node, first)),
+        "Reshape" => reshape(node, first, shapes),
+        "Transpose" => Ok(transpose(node, first)),
+        "Concat" => Ok(concat(node, first, shapes)),
+        "Squeeze" => Ok(squeeze(node, first, shapes)),
+        "Unsqueeze" => Ok(unsqueeze(node, first, shapes)),
+        "Pad" => spatial::pad(node, first, shapes),
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => Ok(reduce(node, first, shapes)),
+        "Shape" => Ok(Some(vec![first.len()])),
+        _ => Ok(shapes.of(&node.output[0]).map(<[usize]>::to_vec)),
+    }
+}
+
+fn constant(node: &NodeProto) -> Result<Option<Vec<usize>>> {
+    let tensor = node
+        .attribute("value")
+        .and_then(|attribute| attribute.t.as_ref());
+    tensor.map(super::proto::TensorProto::shape).transpose()
+}
+
+fn broadcast(node: &NodeProto, shapes: &Shapes) -> Result<Option<Vec<usize>>> {
+    let mut result: Vec<usize> = Vec::new();
+    for place in 0..node.input.len() {
+        let Some(shape) = node.input(place).and_then(|name| shapes.of(name)) else {
+            return Ok(None);
+        };
+        let rank = result.len().max(shape.len());
+        let at = |dims: &[usize], axis: usize| {
+            (axis + dims.len())
+                .checked_sub(rank)
+                .map_or(1, |axis| dims[axis])
+        };
+        let mut merged = Vec::with_capacity(rank);
+        for axis in 0..rank {
+            merged.push(match (at(&result, axis), at(shape, axis)) {
+                (1, size) | (size, 1) => size,
+                (left, right) if left == right => left,
+                (left, right) => {
+                    let output = node.output.first();
+                    return Err(Error::model(format!(
+                        "the inputs of {output:?} differ in size: {left} and {right}"
+                    )));
+                }
+            });
+        }
+        result = merged;
+    }
+    Ok(Some(result))
+}
+
+fn gemm(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Option<Vec<usize>> {
+    let second = shapes.of(node.input(1)?)?;
+    let (&[rows, columns], &[height, width]) = (first, second) else {
+        return None;
+    };
+    let transposed = |name| node.int(name).unwrap_or(0) != 0;
+    let m = if transposed("transA") { columns } else { rows };
+    let n = if transposed("transB") { height } else { width };
+    Some(vec![m, n])
+}
+
+fn matmul(
+    node: &NodeProto,
+    second: Option<&str>,
+    first: &[usize],
+    shapes: &Shapes,
+) -> Result<Option<Vec<usize>>> {
+    let Some(second) = second.and_then(|name| shapes.of(name)) else {
+        return Ok(None);
+    };
+    if first.len() < 2 || second.len() < 2 {
+        return Ok(None);
+    }
+    let (rows, inner) = (first[first.len() - 2], first[first.len() - 1]);
+    let (height, columns) = (second[second.len() - 2], second[second.len() - 1]);
+    if inner != height {
+        let output = &node.output[0];
+        return Err(Error::model(format!(
+            "the sizes {inner} and {height} of {output:?} differ"
+        )));
+    }
+    let outer = if first.len() >= second.len() {
+        &first[..first.len() - 2]
+    } else {
+        &second[..second.len() - 2]
+    };
+    Ok(Some(outer.iter().copied().chain([rows, columns]).collect()))
+}
+
+/// An axis counted from the end if it is negative.
+fn axis_of(axis: i64, rank: usize) -> Option<usize> {
+    let axis = if axis < 0 {
+        axis.checked_add(rank as i64)?
+    } else {
+        axis
+    };
+    usize::try_from(axis).ok().filter(|&axis| axis <= rank)
+}
+
+fn flatten(node: &NodeProto, first: &[usize]) -> Option<Vec<usize>> {
+    let axis = axis_of(node.int("axis").unwrap_or(1), first.len())?;
+    Some(vec![
+        first[..axis].iter().product(),
+        first[axis..].iter().product(),
+    ])
+}
+
+fn reshape(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Result<Option<Vec<usize>>> {
+    let Some(target) = node.input(1).and_then(|name| shapes.integers.get(name)) else {
+        return Ok(None);
+    };
+    let keep_zero = node.int("allowzero").unwrap_or(0) == 0;
+    let total: usize = first.iter().product();
+    let mut result = Vec::with_capacity(target.len());
+    for (axis, &size) in target.iter().enumerate() {
+        result.push(match size {
+            0 if keep_zero => first.get(axis).copied().unwrap_or(0),
+            -1 => usize::MAX,
+            size => usize::try_from(size).unwrap_or(0),
+        });
+    }
+    let mut known = result.iter().filter(|&&size| size != usize::MAX);
+    let known = known
+        .try_fold(1usize, |product, &size| product.checked_mul(size))
+        .unwrap_or(0);
+    for size in &mut result {
+        if *size == usize::MAX {
+            *size = total.checked_div(known).unwrap_or(0);
+        }
+    }
+    if result
+        .iter()
+        .try_fold(1usize, |product, &size| product.checked_mul(size))
+        != Some(total)
+    {
+        let output = &node.output[0];
+        return Err(Error::model(format!(
+            "{output:?} reshapes {first:?} to {target:?}"
+        )));
+    }
+    Ok(Some(result))
+}
+
+fn transpose(node: &NodeProto, first: &[usize]) -> Option<Vec<usize>> {
+    match node.ints("perm") {
+        None => Some(first.iter().rev().copied().collect()),
+        Some(order) => order
+            .iter()
+            .map(|&axis| {
+                usize::try_from(axis)
+                    .ok()
+                    .and_then(|axis| first.get(axis).copied())
+            })
+            .collect(),
+    }
+}
+
+fn concat(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Option<Vec<usize>> {
+    let axis = axis_of(node.int("axis")?, first.len())?;
+    let mut result = first.to_vec();
+    *result.get_mut(axis)? = 0;
+    for place in 0..node.input.len() {
+        let size = *shapes.of(node.input(place)?)?.get(axis)?;
+        result[axis] = result[axis].checked_add(size)?;
+    }
+    Some(result)
+}
+
+/// The axes of an operator: an attribute before opset 13, an input since.
+fn axes(node: &NodeProto, shapes: &Shapes) -> Option<Vec<i64>> {
+    let from_input = || {
+        node.input(1)
+            .and_then(|name| shapes.integers.get(name))
+            .cloned()
+    };
+    node.ints("axes").map(<[i64]>::to_vec).or_else(from_input)
+}
+
+fn squeeze(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Option<Vec<usize>> {
+    let gone: Vec<usize> = match axes(node, shapes) {
+        Some(axes) => axes
+            .iter()
+            .map(|&axis| axis_of(axis, first.len()))
+            .collect::<Option<_>>()?,
+        None if node.input(1).is_some() => return None,
+        None => (0..first.len()).filter(|&axis| first[axis] == 1).collect(),
+    };
+    let kept = first
+        .iter()
+        .enumerate()
+        .filter(|(axis, _)| !gone.contains(axis));
+    Some(kept.map(|(_, &size)| size).collect())
+}
+
+fn unsqueeze(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Option<Vec<usize>> {
+    let axes = axes(node, shapes)?;
+    let rank = first.len() + axes.len();
+    let new: Vec<_> = axes
+        .iter()
+        .map(|&axis| axis_of(axis, rank))
+        .collect::<Option<_>>()?;
+    let mut old = first.iter().copied();
+    (0..rank)
+        .map(|axis| {
+            if new.contains(&axis) {
+                Some(1)
+            } else {
+                old.next()
+            }
+        })
+        .collect()
+}
+
+fn reduce(node: &NodeProto, first: &[usize], shapes: &Shapes) -> Option<Vec<usize>> {
+    let all: Vec<i64> = (0..first.len() as i64).collect();
+    let axes = match axes(node, shapes) {
+        Some(axes) => axes,
+        None if node.input(1).is_some() => return None,
+        None => all,
+    };
+    let gone: Vec<_> = axes
+        .iter()
+        .map(|&axis| axis_of(axis, first.len()))
+        .collect::<Option<_>>()?;
+    let keep = node.int("keepdims").unwrap_or(1) != 0;
+    let sizes = first
+        .iter()
+        .enumerate()
+        .filter(|(axis, _)| keep || !gone.contains(axis));
+    Some(
+        sizes
+            .map(|(axis, &size)| if gone.contains(&axis) { 1 } else { size })
+            .collect(),
+    )
+}
