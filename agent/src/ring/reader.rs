@@ -1,0 +1,68 @@
+//! The worker's side of a ring.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use super::layout::HEADER_WORDS;
+use super::map::{Access, Mapping};
+use super::{Geometry, Header};
+use crate::AgentError;
+
+/// A ring that this process only reads.
+pub struct Reader {
+    geometry: Geometry,
+    mapping: Mapping,
+}
+
+/// A frame copied out of a ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is.
+    pub header: Header,
+    /// Its pixels.
+    pub pixels: Vec<u8>,
+}
+
+impl Reader {
+    /// Maps a ring read-only after checking its seals and size.
+    pub fn open(memory: impl AsFd, geometry: Geometry) -> Result<Self, AgentError> {
+        super::check_seals(memory.as_fd(), &geometry)?;
+        let mapping = Mapping::new(memory.as_fd(), geometry.total_bytes() / 8, Access::Read)?;
+        Ok(Self { geometry, mapping })
+    }
+
+    /// Copies the frame of `generation` out of `slot`; `None` when it is no longer there.
+    pub fn read(&self, slot: u32, generation: u64) -> Result<Option<Frame>, AgentError> {
+        let first = self.geometry.first_word(slot)?;
+        let words = &self.mapping.words()[first..first + self.geometry.stride_words()];
+        let (head, body) = words.split_at(HEADER_WORDS);
+        if head[0].load(Ordering::Acquire) != generation || generation & 1 == 1 {
+            return Ok(None);
+        }
+        let mut fields = [0; HEADER_WORDS - 1];
+        for (field, word) in fields.iter_mut().zip(&head[1..]) {
+            *field = word.load(Ordering::Relaxed);
+        }
+        let header = Header::from_words(fields, &self.geometry);
+        let pixels = header
+            .as_ref()
+            .ok()
+            .map(|header| copy(body, header.length()));
+        // Everything above is loaded before the generation is looked at again.
+        fence(Ordering::Acquire);
+        if head[0].load(Ordering::Relaxed) != generation {
+            return Ok(None);
+        }
+        let header = header?;
+        Ok(pixels.map(|pixels| Frame { header, pixels }))
+    }
+}
+
+fn copy(words: &[AtomicU64], length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length.next_multiple_of(8));
+    for word in &words[..length.div_ceil(8)] {
+        bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
