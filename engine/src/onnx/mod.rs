@@ -1,0 +1,15 @@
+//! ONNX Runtime, loaded at run time through `ort`.
+
+mod encode;
+mod library;
+mod limits;
+mod session;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use library::{Library, LibraryOptions, warm};
+
+pub(crate) use limits::limits;
+pub(crate) use session::OnnxEngine;
