@@ -54,8 +54,6 @@ pub struct Options {
     pub threads: usize,
     /// How much the graph is rewritten when it is loaded.
     pub optimization: Optimization,
-    /// What is spared, memory or time.
-    pub memory: MemoryUse,
     /// Which ONNX Runtime.
     pub library: LibraryOptions,
 }
@@ -72,16 +70,6 @@ pub enum Optimization {
     /// Layouts too. An int8 model needs it: with less it is several times slower.
     #[default]
     All,
-}
-
-/// What a session spares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MemoryUse {
-    /// Memory: activations are given back after every inference.
-    #[default]
-    Small,
-    /// Time: memory once used is kept.
-    Fast,
 }
 
 /// Opens a model. The only place that knows which backends there are.

@@ -8,9 +8,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
 
 use super::library::environment;
-use crate::engine::{
-    Engine, MemoryUse, Optimization, Options, TensorDescription, check_inputs, guarded,
-};
+use crate::engine::{Engine, Optimization, Options, TensorDescription, check_inputs, guarded};
 use crate::error::{EngineError, Result};
 use crate::tensor::{Tensor, TensorData, element_count};
 
@@ -55,8 +53,9 @@ fn configure(
         Optimization::Extended => GraphOptimizationLevel::Level2,
         Optimization::All => GraphOptimizationLevel::All,
     };
-    let fast = options.memory == MemoryUse::Fast;
-    let cpu = ep::CPU::default().with_arena_allocator(fast).build();
+    // With its arena a session is quicker and stays smaller: without, every inference breaks the
+    // heap into pieces or maps and unmaps its activations.
+    let cpu = ep::CPU::default().with_arena_allocator(true).build();
     let builder = Session::builder(environment)?
         // Errors come back as values and are logged where they are handled.
         .with_log_level(LogLevel::Fatal)?
@@ -66,7 +65,7 @@ fn configure(
         // A waiting thread sleeps: the device has other work for the core.
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        .with_memory_pattern(fast)?
+        .with_memory_pattern(true)?
         .with_execution_providers([cpu])?;
     Ok(builder)
 }

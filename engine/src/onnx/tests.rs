@@ -3,7 +3,7 @@ use noroshi_model::{Digest, EngineKind};
 use super::testing::{color_classifier, color_input, color_output, colors, library, operator};
 use super::{LibraryOptions, warm};
 use crate::classifier::Classifier;
-use crate::engine::{Engine, MemoryUse, ModelSource, Options, open};
+use crate::engine::{Engine, ModelSource, Optimization, Options, open};
 use crate::error::{EngineError, Result};
 use crate::frame::Frame;
 use crate::tensor::Tensor;
@@ -59,19 +59,19 @@ fn a_model_opens_from_a_path_and_from_a_file() {
 }
 
 #[test]
-fn both_ways_to_use_memory_agree() {
+fn two_threads_and_no_rewriting_give_the_same_answer() {
     let frame = [1, 2, 3].repeat(64);
     let frame = Frame::rgb(8, 8, &frame).unwrap();
-    let fast = Options {
-        memory: MemoryUse::Fast,
+    let other = Options {
         threads: 2,
+        optimization: Optimization::None,
         ..options()
     };
     let bytes = colors();
-    let engine = open(EngineKind::OnnxRuntime, ModelSource::Bytes(&bytes), &fast).unwrap();
-    let mut fast = Classifier::new(engine, &color_input(), &color_output(), 3).unwrap();
+    let engine = open(EngineKind::OnnxRuntime, ModelSource::Bytes(&bytes), &other).unwrap();
+    let mut other = Classifier::new(engine, &color_input(), &color_output(), 3).unwrap();
     assert_eq!(
-        fast.output(&frame).unwrap(),
+        other.output(&frame).unwrap(),
         color_classifier().output(&frame).unwrap()
     );
 }
