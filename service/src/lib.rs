@@ -6,8 +6,10 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod download;
 pub mod files;
 pub mod logging;
 pub mod run;
 pub mod session;
 pub mod tls;
+pub mod tuf;

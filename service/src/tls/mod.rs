@@ -23,6 +23,7 @@ use rustls::crypto::CryptoProvider;
 pub use anchor::{PinnedAnchor, fetch_anchor};
 pub use authority::{CertificateAuthority, Leaf, new_device_key};
 pub use config::{ClientAuthentication, ExpectedPeers, TrustAnchors, client_config, server_config};
+pub(crate) use http::read_bounded;
 pub use http::{http_client, unverified_http_client};
 pub use identity::{Identity, IdentityFile, IdentityPaths};
 pub use peer::{peer_identity, peer_public_key};
