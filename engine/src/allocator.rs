@@ -37,11 +37,13 @@ pub(crate) fn glibc_version() -> Option<String> {
 }
 
 /// Environment variables for a process that runs models with `threads` threads: a heap that
-/// returns memory, and as many threads as asked for in candle. They are read when the process
-/// starts, so its parent sets them.
+/// returns memory, as many threads as asked for in candle, and no telemetry from ONNX Runtime.
+/// They are read when the process starts, so its parent sets them.
 pub fn worker_environment(threads: usize) -> Vec<(&'static str, String)> {
     let threads = threads.max(1).to_string();
+    let (telemetry, forbidden) = crate::onnx::FORBIDDEN;
     vec![
+        (telemetry, forbidden.to_owned()),
         ("MALLOC_ARENA_MAX", "1".to_owned()),
         ("MALLOC_TRIM_THRESHOLD_", "131072".to_owned()),
         ("MALLOC_MMAP_THRESHOLD_", "131072".to_owned()),

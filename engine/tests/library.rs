@@ -46,6 +46,19 @@ fn a_file_that_is_no_library_is_refused_and_the_pinned_one_is_taken() {
     let loaded = warm(&pinned).unwrap();
     assert_eq!((loaded.path, loaded.sha256), (path, Some(sha256)));
     assert!(loaded.version.starts_with("1."), "{}", loaded.version);
+    assert_nothing_is_told();
     // Loaded with a check: both later ways to ask are content.
     assert!(warm(&pinned).is_ok() && warm(&LibraryOptions::default()).is_ok());
+}
+
+/// ONNX Runtime keeps its telemetry in a database that stays open, unless it is forbidden.
+fn assert_nothing_is_told() {
+    assert_eq!(std::env::var("ORT_DISABLE_TELEMETRY").as_deref(), Ok("1"));
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let Ok(target) = std::fs::read_link(entry.unwrap().path()) else {
+            continue;
+        };
+        let name = target.display().to_string();
+        assert!(!name.contains("onnxruntime.db"), "{name} is open");
+    }
 }

@@ -4,6 +4,7 @@ mod encode;
 mod library;
 mod limits;
 mod session;
+mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -13,3 +14,4 @@ pub use library::{Library, LibraryOptions, warm};
 
 pub(crate) use limits::limits;
 pub(crate) use session::OnnxEngine;
+pub(crate) use telemetry::FORBIDDEN;
