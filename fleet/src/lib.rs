@@ -8,4 +8,5 @@ pub mod access;
 pub mod assignment;
 pub mod chooser;
 pub mod order;
+pub mod rollout;
 pub mod update;
