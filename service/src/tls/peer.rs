@@ -1,7 +1,6 @@
 //! Reading who a certificate names.
 
 use noroshi_protocol::{Identity as Peer, PublicKey};
-use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -13,7 +12,7 @@ const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;
 
 /// Who a certificate names by its one URI. It says nothing about trust: the certificate must have
 /// come through one of our verifiers.
-pub fn peer_identity(certificate: &CertificateDer<'_>) -> Result<Peer, TlsError> {
+pub fn peer_identity(certificate: &[u8]) -> Result<Peer, TlsError> {
     let certificate = parse(certificate)?;
     let names = certificate
         .subject_alternative_name()
@@ -37,14 +36,14 @@ pub fn peer_identity(certificate: &CertificateDer<'_>) -> Result<Peer, TlsError>
 }
 
 /// The Ed25519 key in a certificate.
-pub fn peer_public_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, TlsError> {
+pub fn peer_public_key(certificate: &[u8]) -> Result<PublicKey, TlsError> {
     let certificate = parse(certificate)?;
     PublicKey::from_bytes(&certificate.public_key().subject_public_key.data)
         .map_err(|error| TlsError::Peer(error.to_string()))
 }
 
 /// Unix seconds between which a certificate is valid.
-pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Result<(i64, i64), TlsError> {
+pub(crate) fn validity(certificate: &[u8]) -> Result<(i64, i64), TlsError> {
     let certificate = parse(certificate)?;
     let validity = certificate.validity();
     Ok((
@@ -53,7 +52,7 @@ pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Result<(i64, i64), T
     ))
 }
 
-fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, TlsError> {
+fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, TlsError> {
     if certificate.len() > MAX_CERTIFICATE_BYTES {
         return Err(TlsError::Peer("it is too large".to_owned()));
     }

@@ -1,0 +1,11 @@
+//! The service crate against real peers: handshakes, an HTTPS server, a broker, a cut download,
+//! a TUF repository. All on loopback.
+
+mod broker;
+mod download;
+mod https;
+mod mqtt;
+mod org;
+mod tls;
+mod tuf;
+mod tuf_repository;
