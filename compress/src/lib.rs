@@ -11,6 +11,9 @@ mod error;
 pub mod networks;
 pub mod onnx;
 pub mod pickle;
+pub mod quantize;
+pub mod report;
+pub mod views;
 
 pub use error::{Error, Result};
 pub use networks::{Network, Settings, Weights, build};

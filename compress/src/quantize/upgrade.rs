@@ -1,0 +1,132 @@
+//! Brings a model of an older operator set to a newer one, for the operators of image networks.
+
+use crate::onnx::{DataType, ModelProto, NodeProto, TensorProto};
+use crate::{Error, Result};
+
+/// Oldest operator set that is brought up.
+const OLDEST: i64 = 9;
+
+/// Operators that mean the same in all sets from [`OLDEST`] to 13.
+const UNCHANGED: [&str; 36] = [
+    "Conv",
+    "Gemm",
+    "MatMul",
+    "Relu",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "AveragePool",
+    "MaxPool",
+    "BatchNormalization",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Concat",
+    "Identity",
+    "Sigmoid",
+    "HardSigmoid",
+    "LeakyRelu",
+    "PRelu",
+    "Elu",
+    "Tanh",
+    "Shape",
+    "Gather",
+    "Constant",
+    "Cast",
+    "ConvTranspose",
+    "Exp",
+    "Sqrt",
+    "Pow",
+    "ReduceMean",
+    "LRN",
+    "Slice",
+    "Neg",
+];
+
+/// Rewrites `model` for operator set `target`, or names the operator that stands in the way.
+pub(super) fn upgrade(model: &mut ModelProto, target: i64) -> Result<()> {
+    let from = model.opset()?;
+    if from < OLDEST {
+        return Err(Error::Quantize(format!(
+            "the model is of opset {from}; export it again with opset {target} or newer"
+        )));
+    }
+    let graph = model.graph_mut()?;
+    let mut added = Vec::new();
+    for node in graph.node.iter_mut().filter(|node| node.is_standard()) {
+        match node.op_type.as_str() {
+            "Clip" => bounds_to_inputs(node, &mut added),
+            "Pad" => pads_to_inputs(node, &mut added)?,
+            "Squeeze" | "Unsqueeze" => axes_to_inputs(node, &mut added),
+            "Dropout" => node.attribute.retain(|attribute| attribute.name != "ratio"),
+            // Since 13 one axis is normalized, before it was all from that axis on: the same for
+            // the last axis, which every classifier uses.
+            "Softmax" | "LogSoftmax" if matches!(node.int("axis"), None | Some(-1 | 1)) => {
+                node.attribute.retain(|attribute| attribute.name != "axis");
+            }
+            operator if UNCHANGED.contains(&operator) => {}
+            operator => {
+                return Err(Error::Quantize(format!(
+                    "the model is of opset {from} and holds {operator}, whose meaning has \
+                     changed; export it again with opset {target} or newer"
+                )));
+            }
+        }
+    }
+    graph.initializer.extend(added);
+    for set in model
+        .opset_import
+        .iter_mut()
+        .filter(|set| set.domain.is_empty())
+    {
+        set.version = target;
+    }
+    model.ir_version = model.ir_version.max(7);
+    Ok(())
+}
+
+fn bounds_to_inputs(node: &mut NodeProto, added: &mut Vec<TensorProto>) {
+    for (place, name) in [(1, "min"), (2, "max")] {
+        let Some(bound) = node.float(name) else {
+            continue;
+        };
+        let constant = TensorProto::new(format!("{}.{name}", node.output[0]), &[], &[bound]);
+        node.input
+            .resize(node.input.len().max(place + 1), String::new());
+        node.input[place].clone_from(&constant.name);
+        added.push(constant);
+    }
+    node.attribute
+        .retain(|attribute| attribute.name != "min" && attribute.name != "max");
+}
+
+fn pads_to_inputs(node: &mut NodeProto, added: &mut Vec<TensorProto>) -> Result<()> {
+    let Some(pads) = node.ints("pads").map(<[i64]>::to_vec) else {
+        return Ok(());
+    };
+    let value = node.float("value").unwrap_or(0.0);
+    let output = node.output.first().cloned().unwrap_or_default();
+    let pads = TensorProto::new(format!("{output}.pads"), &[pads.len()], &pads);
+    let value = TensorProto::new(format!("{output}.value"), &[], &[value]);
+    if pads.element()? != DataType::I64 || node.input.len() > 1 {
+        return Ok(());
+    }
+    node.input.extend([pads.name.clone(), value.name.clone()]);
+    node.attribute.retain(|attribute| attribute.name == "mode");
+    added.extend([pads, value]);
+    Ok(())
+}
+
+fn axes_to_inputs(node: &mut NodeProto, added: &mut Vec<TensorProto>) {
+    let Some(axes) = node.ints("axes").map(<[i64]>::to_vec) else {
+        return;
+    };
+    let axes = TensorProto::new(format!("{}.axes", node.output[0]), &[axes.len()], &axes);
+    node.attribute.clear();
+    node.input.truncate(1);
+    node.input.push(axes.name.clone());
+    added.push(axes);
+}

@@ -1,0 +1,212 @@
+//! Weights as 8-bit integers with a scale for each output channel, and biases to match.
+
+use rayon::prelude::*;
+
+/// Highest magnitude of an 8-bit weight: -128 is left out, so that zero is in the middle.
+const LEVELS: f32 = 127.0;
+
+/// Shares of the largest weight that are tried as the end of the range, and the least.
+const STEPS: usize = 40;
+const NARROWEST: f32 = 0.5;
+
+/// Highest magnitude of a 32-bit bias that is allowed, with room for the sum it is added to.
+const BIAS_LIMIT: f64 = (1 << 30) as f64;
+
+/// A weight as rows of one output channel each.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rows {
+    /// Row-major, a row for each output channel.
+    pub(super) values: Vec<f32>,
+    /// Number of rows.
+    pub(super) rows: usize,
+}
+
+impl Rows {
+    /// The rows; each of the same length, at least one value.
+    pub(super) fn iter(&self) -> std::slice::Chunks<'_, f32> {
+        self.values
+            .chunks((self.values.len() / self.rows.max(1)).max(1))
+    }
+}
+
+/// How the end of a weight's range is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightRange {
+    /// The largest magnitude of the channel.
+    Largest,
+    /// Where the mean squared error of the channel's rounded weights is least.
+    LeastError,
+}
+
+/// 8-bit weights with their scales.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Quantized {
+    /// Rows as they were.
+    pub(super) levels: Vec<i8>,
+    /// The step of each row.
+    pub(super) scales: Vec<f32>,
+}
+
+/// Rounds each row to its own scale. `biases` (in units of the output) and the input's scale
+/// bound the scale from below: the bias must fit into 32 bits.
+pub(super) fn quantize(
+    weight: &Rows,
+    biases: &[f32],
+    input_scale: f32,
+    range: WeightRange,
+) -> Quantized {
+    let rows: Vec<(Vec<i8>, f32)> = weight
+        .iter()
+        .collect::<Vec<_>>()
+        .par_iter()
+        .enumerate()
+        .map(|(row, values)| {
+            let bias = biases.get(row).copied().unwrap_or(0.0);
+            let least = f64::from(bias.abs()) / (f64::from(input_scale) * BIAS_LIMIT);
+            let scale = row_scale(values, range)
+                .max(least as f32)
+                .max(f32::MIN_POSITIVE * 1e6);
+            (
+                values.iter().map(|&value| level(value, scale)).collect(),
+                scale,
+            )
+        })
+        .collect();
+    let scales = rows.iter().map(|(_, scale)| *scale).collect();
+    Quantized {
+        levels: rows.into_iter().flat_map(|(levels, _)| levels).collect(),
+        scales,
+    }
+}
+
+fn level(value: f32, scale: f32) -> i8 {
+    (value / scale).round_ties_even().clamp(-LEVELS, LEVELS) as i8
+}
+
+fn row_scale(values: &[f32], range: WeightRange) -> f32 {
+    let largest = values
+        .iter()
+        .fold(0f32, |largest, value| largest.max(value.abs()));
+    let whole = largest / LEVELS;
+    if range == WeightRange::Largest || largest == 0.0 {
+        return whole;
+    }
+    let error = |scale: f32| -> f64 {
+        let difference = |value: f32| f64::from(value - f32::from(level(value, scale)) * scale);
+        values.iter().map(|&value| difference(value).powi(2)).sum()
+    };
+    let mut best = (whole, error(whole));
+    for step in 1..=STEPS {
+        let scale = whole * (1.0 - (1.0 - NARROWEST) * step as f32 / STEPS as f32);
+        let found = error(scale);
+        if found < best.1 {
+            best = (scale, found);
+        }
+    }
+    best.0
+}
+
+/// Biases as 32-bit integers in steps of input scale times weight scale.
+pub(super) fn quantize_biases(biases: &[f32], steps: &[f32]) -> Vec<i32> {
+    biases
+        .iter()
+        .zip(steps)
+        .map(|(&bias, &step)| (f64::from(bias) / f64::from(step)).round_ties_even() as i32)
+        .collect()
+}
+
+/// How much the mean of each output changes because of the rounding, given the mean of each
+/// input channel. `per_row` inputs of `groups` groups; borders are neglected.
+pub(super) fn mean_shifts(
+    weight: &Rows,
+    quantized: &Quantized,
+    channel_means: &[f64],
+    groups: usize,
+) -> Vec<f64> {
+    let length = weight.values.len() / weight.rows.max(1);
+    let per_group = (channel_means.len() / groups.max(1)).max(1);
+    let pixels = (length / per_group).max(1);
+    let rows_per_group = (weight.rows / groups.max(1)).max(1);
+    weight
+        .iter()
+        .enumerate()
+        .map(|(row, values)| {
+            let first_channel = row / rows_per_group * per_group;
+            let levels = &quantized.levels[row * length..(row + 1) * length];
+            let scale = f64::from(quantized.scales[row]);
+            let shifts = values
+                .iter()
+                .zip(levels)
+                .enumerate()
+                .map(|(place, (&value, &level))| {
+                    let mean = channel_means.get(first_channel + place / pixels).copied();
+                    (f64::from(level) * scale - f64::from(value)) * mean.unwrap_or(0.0)
+                });
+            shifts.sum()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEIGHT: [f32; 8] = [1.0, -0.5, 0.25, 0.0, 0.001, 0.002, -0.003, 0.0005];
+
+    fn rows() -> Rows {
+        Rows {
+            values: WEIGHT.to_vec(),
+            rows: 2,
+        }
+    }
+
+    #[test]
+    fn each_row_has_its_own_scale() {
+        let made = quantize(&rows(), &[], 1.0, WeightRange::Largest);
+        assert_eq!(made.levels[0], 127);
+        assert_eq!(made.levels[6], -127);
+        for (row, values) in rows().iter().enumerate() {
+            for (place, &value) in values.iter().enumerate() {
+                let back = f32::from(made.levels[row * 4 + place]) * made.scales[row];
+                assert!((back - value).abs() <= made.scales[row] / 2.0 + 1e-7);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_bias_of_a_dead_channel_fits_into_its_integer() {
+        let dead = Rows {
+            values: vec![0.0; 4],
+            rows: 1,
+        };
+        let made = quantize(&dead, &[3.0], 0.02, WeightRange::LeastError);
+        let steps: Vec<f32> = made.scales.iter().map(|scale| scale * 0.02).collect();
+        let bias = quantize_biases(&[3.0], &steps)[0];
+        assert!((f64::from(bias) * f64::from(steps[0]) - 3.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_least_error_is_no_greater() {
+        let error = |range| -> f32 {
+            let made = quantize(&rows(), &[], 1.0, range);
+            let back = made.levels.iter().enumerate();
+            back.map(|(at, &level)| (WEIGHT[at] - f32::from(level) * made.scales[at / 4]).powi(2))
+                .sum()
+        };
+        assert!(error(WeightRange::LeastError) <= error(WeightRange::Largest));
+    }
+
+    #[test]
+    fn mean_shifts_are_the_errors_of_constant_inputs() {
+        let made = quantize(&rows(), &[], 1.0, WeightRange::Largest);
+        let shifts = mean_shifts(&rows(), &made, &[2.0, 3.0], 1);
+        let expected: f64 = (0..4)
+            .map(|at| {
+                let back = f64::from(made.levels[at]) * f64::from(made.scales[0]);
+                (back - f64::from(WEIGHT[at])) * if at < 2 { 2.0 } else { 3.0 }
+            })
+            .sum();
+        assert!((shifts[0] - expected).abs() < 1e-9);
+    }
+}
