@@ -6,12 +6,13 @@ use futures_util::{Stream, StreamExt, stream};
 use rumqttc::Outgoing as Written;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Publish, SubAck, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, Incoming};
+use rumqttc::v5::{ConnectionError, Event, Incoming};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::client::Client;
 use super::handle::{Live, Outgoing};
 use super::options::{Connect, SessionOptions};
 use super::stash::Stash;
@@ -74,7 +75,7 @@ enum Turn<'a> {
 struct Connection<'a> {
     epoch: u64,
     shared: &'a mut Shared,
-    client: AsyncClient,
+    client: Client,
     window: Window,
     phase: Phase,
     max_packet: u32,
@@ -90,8 +91,7 @@ pub(super) async fn run(
     shared: &mut Shared,
     stop: &CancellationToken,
 ) -> Ended {
-    let mqtt_options = shared.options.mqtt_options(connect);
-    let (client, event_loop) = AsyncClient::new(mqtt_options, channel_capacity(&shared.options));
+    let (client, event_loop) = Client::new(&shared.options, connect);
     // The stream keeps the future of a poll between our turns: it must not be dropped half done.
     let polls = stream::unfold(Box::new(event_loop), |mut event_loop| async move {
         let polled = event_loop.poll().await;
@@ -111,12 +111,6 @@ pub(super) async fn run(
     };
     let reason = connection.turn_until_end(&mut polls, stop).await;
     connection.end(reason)
-}
-
-// Room for every publish the window allows, every acknowledgement that can be due, and the
-// subscription and the goodbye: the `try_` calls below cannot find it full.
-fn channel_capacity(options: &SessionOptions) -> usize {
-    usize::from(options.packet_ids()) + usize::from(options.receive_maximum) + 32
 }
 
 impl Connection<'_> {
@@ -213,17 +207,8 @@ impl Connection<'_> {
             self.live(session_present, Vec::new());
             return Ok(());
         }
-        let filters: Vec<_> = self
-            .shared
-            .options
-            .subscriptions
-            .iter()
-            .map(|wanted| wanted.to_wire())
-            .collect();
         self.window.subscribed();
-        self.client.try_subscribe_many(filters).map_err(|error| {
-            DisconnectReason::NotReady(format!("a subscription is malformed: {error}"))
-        })
+        self.client.subscribe(&self.shared.options.subscriptions)
     }
 
     fn subscribed(&mut self, answer: &SubAck) {
@@ -293,34 +278,20 @@ impl Connection<'_> {
             }
             None => {
                 warn!("a message with a topic that is not text was dropped");
-                packet_id.map_or(Ok(()), |packet_id| acknowledge(&self.client, packet_id))
+                packet_id.map_or(Ok(()), |packet_id| self.client.acknowledge(packet_id))
             }
         }
     }
 
-    fn hand_over(&mut self, outgoing: Outgoing) -> Result<(), DisconnectReason> {
+    fn hand_over(&mut self, mut outgoing: Outgoing) -> Result<(), DisconnectReason> {
         if outgoing.epoch != self.epoch {
             outgoing.lose();
             return Ok(());
         }
-        let Outgoing {
-            topic,
-            payload,
-            qos,
-            retain,
-            properties,
-            reply,
-            ..
-        } = outgoing;
-        self.window.handed_over(qos, reply);
-        let handed = if properties.is_empty() {
-            self.client.try_publish(topic, qos.into(), retain, payload)
-        } else {
-            let wire = properties.to_wire();
-            self.client
-                .try_publish_with_properties(topic, qos.into(), retain, payload, wire)
-        };
-        handed.map_err(channel_full)
+        if let Some(reply) = outgoing.reply.take() {
+            self.window.handed_over(outgoing.qos, reply);
+        }
+        self.client.publish(outgoing)
     }
 
     /// Takes no more publishes, gives the open ones a moment, then says goodbye.
@@ -349,9 +320,8 @@ impl Connection<'_> {
     }
 
     fn leave(&mut self, since: Instant) {
-        // A normal DISCONNECT keeps the will from being published.
-        if self.client.try_disconnect().is_err() {
-            debug!("no room for a goodbye");
+        if let Err(error) = self.client.goodbye() {
+            debug!(%error, "leaving without a goodbye");
         }
         self.phase = Phase::Leaving { since };
         self.deadline = Instant::now() + GOODBYE_PATIENCE;
@@ -390,29 +360,15 @@ impl Connection<'_> {
 }
 
 fn deliver(
-    permit: mpsc::Permit<'_, SessionEvent>,
+    place: mpsc::Permit<'_, SessionEvent>,
     stash: &mut Stash,
-    client: &AsyncClient,
+    client: &Client,
 ) -> Result<(), DisconnectReason> {
     let Some(waiting) = stash.take() else {
         return Ok(());
     };
-    permit.send(waiting.event);
+    place.send(waiting.event);
     waiting
         .packet_id
-        .map_or(Ok(()), |packet_id| acknowledge(client, packet_id))
-}
-
-fn acknowledge(client: &AsyncClient, packet_id: u16) -> Result<(), DisconnectReason> {
-    let publish = Publish {
-        qos: QoS::AtLeastOnce,
-        pkid: packet_id,
-        ..Publish::default()
-    };
-    client.try_ack(&publish).map_err(channel_full)
-}
-
-fn channel_full(error: rumqttc::v5::ClientError) -> DisconnectReason {
-    // Never seen: the capacity is computed from the windows. Ending the connection is safe.
-    DisconnectReason::Network(format!("the client's channel is full: {error}"))
+        .map_or(Ok(()), |packet_id| client.acknowledge(packet_id))
 }

@@ -29,12 +29,15 @@ pub(super) struct Outgoing {
     pub(super) qos: Qos,
     pub(super) retain: bool,
     pub(super) properties: Properties,
-    pub(super) reply: oneshot::Sender<PublishOutcome>,
+    /// Taken when it is handed over.
+    pub(super) reply: Option<oneshot::Sender<PublishOutcome>>,
 }
 
 impl Outgoing {
     pub(super) fn lose(self) {
-        let _ = self.reply.send(PublishOutcome::Lost);
+        if let Some(reply) = self.reply {
+            let _ = reply.send(PublishOutcome::Lost);
+        }
     }
 }
 
@@ -93,7 +96,7 @@ impl SessionHandle {
             qos,
             retain,
             properties,
-            reply,
+            reply: Some(reply),
         };
         self.publishes
             .try_send(outgoing)

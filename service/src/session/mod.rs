@@ -7,8 +7,8 @@
 //!
 //! The traps of `rumqttc` 0.25, and where each is closed:
 //!
-//! 1. *Awaiting a publish in the polling task deadlocks.* Nobody but [`connection`] holds the
-//!    client, it only uses the `try_` calls, and everybody else goes through a bounded queue.
+//! 1. *Awaiting a publish in the polling task deadlocks.* Only [`connection`] holds a [`client`],
+//!    which only uses the `try_` calls, and everybody else goes through a bounded queue.
 //! 2. *Livelock after a session loss with a stashed collision.* A client and an event loop live
 //!    for one connection; any error drops both ([`driver`]).
 //! 3. *Queued publishes vanish with `session_present = false`.* Nothing is left in the library's
@@ -36,6 +36,7 @@
 //! window (`receive_maximum`) bounds the stash, and QoS 0 messages beyond it are dropped and
 //! counted. The polling goes on all the while: publishes, acknowledgements and pings still flow.
 
+mod client;
 mod connection;
 mod driver;
 mod handle;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Extension;
+use axum::extract::{Extension, Path};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum_server::tls::TlsInfo;
@@ -17,6 +17,7 @@ use noroshi_service::tls::{
     ClientAuthentication, ExpectedPeers, TlsError, ask_time, client_config, fetch_anchor,
     http_client, peer_identity, server_config,
 };
+use noroshi_service::tuf::over_https;
 
 use crate::org::{NOW_MS, Org, clock_at, right_clock};
 
@@ -44,6 +45,7 @@ fn gateway(org: &Org, lies: bool) -> String {
     let routes = Router::new()
         .route("/device/v1/anchor", get(move || async move { anchor }))
         .route("/device/v1/time", post(answer))
+        .route("/device/v1/tuf/{name}", get(metadata))
         .route("/device/v1/desired", get(who));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -52,6 +54,15 @@ fn gateway(org: &Org, lies: bool) -> String {
     let server = axum_server::from_tcp_rustls(listener, config).unwrap();
     tokio::spawn(server.serve(routes.into_make_service()));
     url
+}
+
+async fn metadata(Path(name): Path<String>) -> Result<Vec<u8>, StatusCode> {
+    match name.as_str() {
+        "timestamp.json" => Ok(b"{}".to_vec()),
+        "endless.json" => Ok(vec![b' '; 5 << 20]),
+        "broken.json" => Err(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => Err(StatusCode::NOT_FOUND),
+    }
 }
 
 async fn who(Extension(info): Extension<Arc<TlsInfo>>) -> Result<String, StatusCode> {
@@ -145,4 +156,28 @@ async fn an_old_answer_and_a_foreign_server_do_not_set_the_clock() {
             .is_err()
     );
     assert_eq!(clock.now().wall_ms, YEAR_2040_MS);
+}
+
+#[tokio::test]
+async fn metadata_is_fetched_bounded_and_absence_is_not_an_error() {
+    let org = Org::new("acme");
+    let config = client_config(&org.anchors(), &expected(&org), None, &right_clock()).unwrap();
+    let fetch = over_https(http_client(config).unwrap(), &gateway(&org, false));
+    assert_eq!(
+        fetch("timestamp.json".to_owned()).await,
+        Ok(Some(b"{}".to_vec()))
+    );
+    assert_eq!(fetch("2.root.json".to_owned()).await, Ok(None));
+    assert!(
+        fetch("endless.json".to_owned())
+            .await
+            .unwrap_err()
+            .contains("longer than")
+    );
+    assert!(
+        fetch("broken.json".to_owned())
+            .await
+            .unwrap_err()
+            .contains("500")
+    );
 }

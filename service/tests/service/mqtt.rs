@@ -297,6 +297,40 @@ async fn a_takeover_by_a_twin_is_told_and_waited_for_the_longest() {
     assert!(retry_in >= Duration::from_secs(30), "{retry_in:?}");
 }
 
+/// A peer that accepts and answers nothing any more. Takes two and a half keep-alives of 5 s.
+#[tokio::test]
+#[ignore = "takes 13 s; run with --ignored"]
+async fn a_peer_that_stalls_is_left_whether_pings_or_writes_hang() {
+    for floods in [false, true] {
+        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut options = options(door.local_addr().unwrap().port(), &[]);
+        options.keep_alive = Duration::from_secs(5);
+        let mut client = Client::open(options);
+        let (mut peer, _) = door.accept().await.unwrap();
+        peer.read_exact(&mut [0; 10]).await.unwrap();
+        peer.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+        client.connected().await;
+        let handle = client.handle.clone();
+        let flood = tokio::spawn(async move {
+            while floods && handle.epoch() == Some(1) {
+                let payload = vec![0; 100_000];
+                let _ = handle.publish("a", payload, Qos::AtMostOnce, false, Properties::default());
+                tokio::task::yield_now().await;
+            }
+        });
+        let SessionEvent::Disconnected { reason, .. } = client.event().await else {
+            panic!()
+        };
+        let expected = if floods {
+            "nothing moves"
+        } else {
+            "no answer to a ping"
+        };
+        assert_eq!(reason, DisconnectReason::Stalled(expected.to_owned()));
+        flood.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_closed_door_and_an_unready_caller_are_reasons_not_errors() {
     let mut nobody = Client::open(options(1, &[]));
