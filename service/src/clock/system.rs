@@ -24,6 +24,10 @@ impl Readings for SystemReadings {
             + u64::try_from(since_boot.tv_nsec).unwrap_or(0) / 1_000_000
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system"
+    )]
     fn wall_ms(&self) -> u64 {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
