@@ -1,5 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs. Programs are built into target/debug.
 
+export ORT_DISABLE_TELEMETRY := 1
+
 .PHONY: setup build demo test lint advisories bench proof-kill clean-demo
 
 setup: ## installs what is missing; nothing else does
