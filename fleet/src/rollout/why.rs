@@ -33,17 +33,22 @@ impl Rollout {
             ),
             Control::Running => {
                 let left = self.count(Standing::UnderWay);
-                let before = self.current_wave().map_or(0, |wave| wave + 1);
                 if left == 0 {
+                    let before = self.current_wave().map_or(0, |wave| wave + 1);
                     format!(
                         "{device} is in wave {wave}, which opens when wave {before} has run \
                          well for {}: wait.",
                         duration(self.spec.soak_ms)
                     )
                 } else {
+                    let have = if left == 1 {
+                        "device has"
+                    } else {
+                        "devices have"
+                    };
                     format!(
-                        "{device} is in wave {wave}, and {left} devices of wave {before} have \
-                         not ended: wait, or see why they have not."
+                        "{device} is in wave {wave}, and {left} {have} not ended before it: \
+                         wait, or see why."
                     )
                 }
             }
@@ -87,7 +92,8 @@ impl Rollout {
         };
         if matches!(self.control, Control::Ended(Ending::Reverted)) {
             return format!(
-                "{device} runs what it ran before, as rollout {} was reverted ({reason}): begin another rollout.",
+                "{device} runs what it ran before, as rollout {} was reverted ({reason}): begin \
+                 another rollout.",
                 self.spec.id
             );
         }

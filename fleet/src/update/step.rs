@@ -281,13 +281,15 @@ impl Update {
     /// After a start: go on where the persisted value is. Everything here may be a repetition.
     fn resume(&mut self, effects: &mut Vec<Effect>) {
         let Some(job) = &mut self.job else { return };
+        // Also so that the restart's price is persisted.
+        effects.push(Effect::Report);
         match &job.phase {
             UpdatePhase::Trial if job.restarts >= TRIAL_RESTARTS => {
                 self.go_back("restarted too often in the trial", effects);
             }
             UpdatePhase::Trial => {
                 job.restarts += 1;
-                effects.extend([Effect::StartTrial { job: job.number }, Effect::Report]);
+                effects.push(Effect::StartTrial { job: job.number });
             }
             UpdatePhase::Active => effects.extend([Effect::MakeActive, Effect::DropStaged]),
             UpdatePhase::Reverted(_) => effects.extend([Effect::Return, Effect::DropStaged]),
