@@ -8,10 +8,12 @@
 //! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
 
 mod error;
+pub mod inspect;
 pub mod networks;
 pub mod onnx;
 pub mod pickle;
 pub mod quantize;
+pub mod release;
 pub mod report;
 pub mod views;
 

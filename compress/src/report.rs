@@ -1,4 +1,227 @@
-//! Two models side by side.
+//! Two models side by side: bytes, parameters, multiplications, agreement, time and memory.
+
+use std::fmt;
+use std::path::Path;
+
+use noroshi_engine::{Engine, ModelSource, Tensor, isa, open, process_cpu};
+use noroshi_model::{Agreement, EngineKind, Precision};
+use serde::Serialize;
+
+use crate::inspect::{grouped, inspect_file};
+use crate::{Error, Result};
+
+/// The factor of a 95 % interval of a normal distribution.
+const Z: f64 = 1.959_963_985;
+
+/// How models are compared.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Timed runs of each model, the two taking turns; 0 leaves time out.
+    pub rounds: usize,
+    /// Runs before time is taken.
+    pub warmup: usize,
+    /// The engine that runs them.
+    pub engine: noroshi_engine::Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rounds: 20,
+            warmup: 3,
+            engine: noroshi_engine::Options::default(),
+        }
+    }
+}
+
+/// What one model takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Its arithmetic.
+    pub precision: Precision,
+    /// Learned numbers.
+    pub parameters: u64,
+    /// Multiplications of `Conv` and `Gemm` for one inference.
+    pub macs: u64,
+    /// Bytes of weights, and of activations at the worst moment, by a liveness plan.
+    pub peak_memory_bytes: u64,
+    /// CPU time of one inference in each engine.
+    pub latency: Vec<EngineTime>,
+}
+
+/// CPU time in one engine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EngineTime {
+    /// The engine, as manifests call it.
+    pub engine: &'static str,
+    /// Median milliseconds of CPU time of one inference.
+    pub cpu_ms: f64,
+}
+
+/// What a change cost and what it won.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The model that it was.
+    pub original: Side,
+    /// The model that it became.
+    pub variant: Side,
+    /// How often both give the same top label.
+    pub agreement: Agreement,
+    /// Mean signal-to-noise ratio of the variant's outputs, in decibels.
+    pub sqnr_db: f64,
+    /// The same at its worst.
+    pub worst_sqnr_db: f64,
+    /// The best instruction set of this machine.
+    pub isa: &'static str,
+    /// Timed runs of each model.
+    pub rounds: usize,
+}
+
+/// Compares the models at two paths on `inputs`, tensors of their only input.
+///
+/// Agreement is that of the largest number of the first output.
+pub fn compare(
+    original: &Path,
+    variant: &Path,
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Report> {
+    if inputs.is_empty() {
+        return Err(Error::Compare(
+            "there are no inputs; give some, best a hundred".into(),
+        ));
+    }
+    let mut sides = [side(original)?, side(variant)?];
+    let mut engines = [engine(original, options)?, engine(variant, options)?];
+    let (mut same, mut sum, mut worst) = (0, 0.0, f64::INFINITY);
+    for input in inputs {
+        let [expected, actual] = [
+            first(&mut *engines[0], input)?,
+            first(&mut *engines[1], input)?,
+        ];
+        if expected.len() != actual.len() || expected.is_empty() {
+            let (left, right) = (expected.len(), actual.len());
+            return Err(Error::Compare(format!(
+                "their outputs have {left} and {right} numbers"
+            )));
+        }
+        same += u64::from(top(&expected) == top(&actual));
+        let decibels = signal_to_noise(&expected, &actual);
+        sum += decibels;
+        worst = worst.min(decibels);
+    }
+    let times = times(&mut engines, inputs, options)?;
+    for (side, cpu_ms) in sides.iter_mut().zip(times.into_iter().flatten()) {
+        let engine = EngineKind::OnnxRuntime.word();
+        side.latency.push(EngineTime { engine, cpu_ms });
+    }
+    let [original, variant] = sides;
+    let of = inputs.len() as u64;
+    let (low, high) = wilson(same, of);
+    Ok(Report {
+        original,
+        variant,
+        agreement: Agreement {
+            same,
+            of,
+            low,
+            high,
+        },
+        sqnr_db: sum / of as f64,
+        worst_sqnr_db: worst,
+        isa: isa(),
+        rounds: options.rounds,
+    })
+}
+
+fn side(path: &Path) -> Result<Side> {
+    let seen = inspect_file(path)?;
+    Ok(Side {
+        bytes: seen.bytes,
+        precision: seen.precision,
+        parameters: seen.parameters,
+        macs: seen.macs,
+        peak_memory_bytes: seen.requirements().peak_memory,
+        latency: Vec::new(),
+    })
+}
+
+fn engine(path: &Path, options: &Options) -> Result<Box<dyn Engine>> {
+    Ok(open(
+        EngineKind::OnnxRuntime,
+        ModelSource::Path(path),
+        &options.engine,
+    )?)
+}
+
+fn first(engine: &mut dyn Engine, input: &Tensor) -> Result<Vec<f32>> {
+    let outputs = engine.run(std::slice::from_ref(input))?;
+    let first = outputs
+        .first()
+        .ok_or_else(|| Error::Compare("there is no output".into()))?;
+    Ok(first.to_f32().into_owned())
+}
+
+/// Median CPU milliseconds of both, the two taking turns so that a busy machine slows both.
+fn times(
+    engines: &mut [Box<dyn Engine>; 2],
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Option<[f64; 2]>> {
+    if options.rounds == 0 {
+        return Ok(None);
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..options.warmup + options.rounds {
+        let input = std::slice::from_ref(&inputs[round % inputs.len()]);
+        for (engine, times) in engines.iter_mut().zip(&mut times) {
+            let start = process_cpu();
+            engine.run(input)?;
+            if round >= options.warmup {
+                times.push(process_cpu().saturating_sub(start).as_secs_f64() * 1e3);
+            }
+        }
+    }
+    Ok(Some(times.map(median)))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
+}
+
+/// The place of the largest number; the first if there are several.
+fn top(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (place, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = place;
+        }
+    }
+    best
+}
+
+/// Ends of the 95 % Wilson interval of `same` in `of`, 0 to 1 if `of` is zero.
+pub fn wilson(same: u64, of: u64) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let (count, share) = (of as f64, same as f64 / of as f64);
+    let squared = Z * Z / count;
+    let centre = share + squared / 2.0;
+    let half = Z * ((share * (1.0 - share) + squared / 4.0) / count).sqrt();
+    (
+        ((centre - half) / (1.0 + squared)).max(0.0),
+        ((centre + half) / (1.0 + squared)).min(1.0),
+    )
+}
 
 /// Signal-to-noise ratio of `actual` against `expected` in decibels, at most 200.
 ///
@@ -11,8 +234,89 @@ pub fn signal_to_noise(expected: &[f32], actual: &[f32]) -> f64 {
     let noise: f64 = pairs
         .map(|(&e, &a)| square(f64::from(e) - f64::from(a)))
         .sum();
-    if noise.is_nan() {
+    if !noise.is_finite() {
         return -CEILING;
     }
-    (10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()).clamp(-CEILING, CEILING)
+    (10.0 * (signal.max(f64::MIN_POSITIVE) / noise.max(f64::MIN_POSITIVE)).log10())
+        .clamp(-CEILING, CEILING)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (left, right) = (&self.original, &self.variant);
+        let mut row = |name: &str, left: String, right: String, ratio: Option<f64>| {
+            let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:>7.3}"));
+            writeln!(f, "{name:<22} {left:>15} {right:>15} {ratio}")
+        };
+        let word = |precision: Precision| format!("{precision:?}").to_lowercase();
+        row("", word(left.precision), word(right.precision), None)?;
+        for (name, of) in [
+            ("bytes", (|side| side.bytes) as fn(&Side) -> u64),
+            ("parameters", |side| side.parameters),
+            ("MACs", |side| side.macs),
+            ("peak memory, bytes", |side| side.peak_memory_bytes),
+        ] {
+            let ratio = of(right) as f64 / of(left).max(1) as f64;
+            row(name, grouped(of(left)), grouped(of(right)), Some(ratio))?;
+        }
+        for (left, right) in left.latency.iter().zip(&right.latency) {
+            let name = format!("CPU ms, {}", left.engine);
+            let text = |time: f64| format!("{time:.2}");
+            let ratio = Some(right.cpu_ms / left.cpu_ms);
+            row(&name, text(left.cpu_ms), text(right.cpu_ms), ratio)?;
+        }
+        let Agreement {
+            same,
+            of,
+            low,
+            high,
+        } = self.agreement;
+        let share = same as f64 / of.max(1) as f64;
+        writeln!(
+            f,
+            "same top label         {same} of {of}: {share:.3} (95 %: {low:.3} to {high:.3})"
+        )?;
+        let (mean, worst) = (self.sqnr_db, self.worst_sqnr_db);
+        writeln!(
+            f,
+            "signal to noise        {mean:.1} dB, {worst:.1} dB at worst"
+        )?;
+        writeln!(
+            f,
+            "measured with          {}, one thread, batch 1",
+            self.isa
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_intervals_are_the_known_ones() {
+        let near = |(low, high): (f64, f64), (l, h): (f64, f64)| {
+            assert!(
+                (low - l).abs() < 5e-4 && (high - h).abs() < 5e-4,
+                "{low} {high}"
+            );
+        };
+        near(wilson(98, 100), (0.930, 0.994));
+        near(wilson(100, 100), (0.963, 1.0));
+        near(wilson(0, 10), (0.0, 0.278));
+        assert_eq!(wilson(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn noise_of_a_tenth_is_twenty_decibels() {
+        assert!((signal_to_noise(&[10.0, 0.0], &[10.0, 1.0]) - 20.0).abs() < 1e-9);
+        assert!((signal_to_noise(&[1.0], &[1.0]) - 200.0).abs() < 1e-9);
+        assert!((signal_to_noise(&[1.0], &[f32::NAN]) + 200.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_first_of_equal_numbers_is_the_top() {
+        assert_eq!(top(&[1.0, 3.0, 3.0]), 1);
+        assert_eq!(top(&[f32::NAN, 1.0]), 0);
+    }
 }

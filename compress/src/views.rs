@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use image::imageops::FilterType;
 use image::{ImageReader, Limits};
 use noroshi_engine::{Frame, MAX_FRAME_SIDE, Preprocessor, Tensor};
 use noroshi_model::InputSpec;
@@ -64,6 +65,27 @@ impl Photo {
     /// The whole picture as a frame.
     pub fn frame(&self) -> Result<Frame<'_>> {
         Ok(Frame::rgb(self.width, self.height, &self.rgb)?)
+    }
+
+    /// The picture scaled down so that its shorter side has `short_side` pixels; itself if it is
+    /// no larger.
+    pub fn shrunk(&self, short_side: u32) -> Self {
+        let (width, height) = (f64::from(self.width), f64::from(self.height));
+        let factor = f64::from(short_side.max(1)) / width.min(height);
+        let whole = || image::RgbImage::from_raw(self.width, self.height, self.rgb.clone());
+        match whole().filter(|_| factor < 1.0) {
+            None => self.clone(),
+            Some(picture) => {
+                let side = |size: f64| ((size * factor).round() as u32).max(1);
+                let (width, height) = (side(width), side(height));
+                let small = image::imageops::resize(&picture, width, height, FilterType::Triangle);
+                Self {
+                    width,
+                    height,
+                    rgb: small.into_raw(),
+                }
+            }
+        }
     }
 
     /// The input for view number `place`: 0 is the picture as an agent sees it, the others are

@@ -1,0 +1,171 @@
+//! Parameters and multiplications of each node.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::onnx::{DataType, GraphProto, Index, NodeProto, Shapes, TensorProto};
+
+/// A node with parameters or multiplications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// The node's name.
+    pub name: String,
+    /// Its operator.
+    pub operator: String,
+    /// The dimensions of its output; empty if unknown.
+    pub output: Vec<usize>,
+    /// Learned numbers, each counted at its first use.
+    pub parameters: u64,
+    /// Multiplications with an addition each.
+    pub macs: u64,
+}
+
+/// The sums over a graph.
+#[derive(Debug, Default)]
+pub(super) struct Costs {
+    pub(super) parameters: u64,
+    pub(super) folded_parameters: u64,
+    pub(super) macs: u64,
+    pub(super) layers: Vec<Layer>,
+}
+
+/// Counts parameters and multiplications, node by node.
+pub(super) fn count(
+    graph: &GraphProto,
+    constants: &BTreeMap<&str, &TensorProto>,
+    shapes: &Shapes,
+) -> Result<Costs> {
+    let index = Index::new(graph);
+    let sources = sources(graph, constants);
+    let mut counted = HashSet::new();
+    let mut costs = Costs::default();
+    let mut saved = 0;
+    for node in &graph.node {
+        let mut parameters = 0;
+        for name in learned(node) {
+            let source = sources.get(name).copied().unwrap_or(name);
+            let tensor = constants
+                .get(source)
+                .filter(|tensor| is_learned(node, tensor));
+            if let Some(tensor) = tensor
+                && counted.insert(source)
+            {
+                parameters += tensor.elements()? as u64;
+            }
+        }
+        let macs = macs(node, shapes).unwrap_or(0);
+        saved += folding_saves(node, graph, &index, shapes);
+        costs.parameters += parameters;
+        costs.macs = costs.macs.saturating_add(macs);
+        if parameters > 0 || macs > 0 {
+            let output = node.output.first().and_then(|name| shapes.of(name));
+            costs.layers.push(Layer {
+                name: node.name.clone(),
+                operator: node.operator(),
+                output: output.unwrap_or_default().to_vec(),
+                parameters,
+                macs,
+            });
+        }
+    }
+    costs.folded_parameters = costs.parameters.saturating_sub(saved);
+    Ok(costs)
+}
+
+/// Values that are constants seen through a `DequantizeLinear` or the like.
+fn sources<'a>(
+    graph: &'a GraphProto,
+    constants: &BTreeMap<&'a str, &TensorProto>,
+) -> HashMap<&'a str, &'a str> {
+    let through = |node: &&NodeProto| {
+        ["DequantizeLinear", "QuantizeLinear", "Identity", "Cast"].contains(&node.op_type.as_str())
+    };
+    let mut sources: HashMap<&str, &str> = HashMap::new();
+    for node in graph.node.iter().filter(through) {
+        let (Some(input), Some(output)) = (node.input(0), node.output.first()) else {
+            continue;
+        };
+        let source = sources.get(input).copied().unwrap_or(input);
+        if constants.contains_key(source) {
+            sources.insert(output, source);
+        }
+    }
+    sources
+}
+
+/// The inputs of a node that can be learned numbers.
+fn learned(node: &NodeProto) -> Vec<&str> {
+    let places: &[usize] = match node.op_type.as_str() {
+        "BatchNormalization" | "InstanceNormalization" | "LayerNormalization" => &[1, 2],
+        "QLinearConv" => &[3, 8],
+        "QLinearMatMul" => &[0, 3],
+        "Conv" | "ConvTranspose" | "ConvInteger" | "Gemm" | "PRelu" => &[1, 2],
+        "MatMul" | "MatMulInteger" | "Add" | "Sub" | "Mul" | "Div" => &[0, 1],
+        "LSTM" | "GRU" | "RNN" => &[1, 2, 3],
+        "Gather" => &[0],
+        _ if !node.is_standard() => &[0, 1, 2, 3, 4, 5, 6, 7, 8],
+        _ => &[],
+    };
+    places
+        .iter()
+        .filter_map(|&place| node.input(place))
+        .collect()
+}
+
+/// Whether a constant is learned rather than a setting, such as an index or a single factor.
+fn is_learned(node: &NodeProto, tensor: &TensorProto) -> bool {
+    let arithmetic = ["Add", "Sub", "Mul", "Div"].contains(&node.op_type.as_str());
+    let single = tensor.dims.iter().all(|&dim| dim == 1);
+    let number = match DataType::from_number(tensor.data_type) {
+        Some(DataType::I64 | DataType::Bool | DataType::Text) | None => false,
+        Some(DataType::I32) => !arithmetic && node.op_type != "Gather",
+        Some(_) => true,
+    };
+    number && !(single && (arithmetic || node.op_type == "Gather"))
+}
+
+fn macs(node: &NodeProto, shapes: &Shapes) -> Option<u64> {
+    let of = |place: usize| node.input(place).and_then(|name| shapes.of(name));
+    let product = |sizes: &[usize]| {
+        sizes
+            .iter()
+            .try_fold(1u64, |product, &size| product.checked_mul(size as u64))
+    };
+    let output = product(shapes.of(node.output.first()?)?)?;
+    let per_output = match node.op_type.as_str() {
+        "Conv" | "ConvInteger" => product(of(1)?.get(1..)?)?,
+        "QLinearConv" => product(of(3)?.get(1..)?)?,
+        "Gemm" => {
+            let transposed = node.int("transB").unwrap_or(0) != 0;
+            *of(1)?.get(usize::from(transposed))? as u64
+        }
+        _ => return None,
+    };
+    output.checked_mul(per_output)
+}
+
+/// How many parameters fewer there are once this batch normalization is folded.
+fn folding_saves(node: &NodeProto, graph: &GraphProto, index: &Index<'_>, shapes: &Shapes) -> u64 {
+    let maker = node
+        .input(0)
+        .and_then(|name| index.maker(name))
+        .map(|maker| &graph.node[maker]);
+    let (true, Some(maker)) = (node.is("BatchNormalization"), maker) else {
+        return 0;
+    };
+    let alone = node
+        .input(0)
+        .is_some_and(|name| index.only_reader(name).is_some());
+    let foldable = maker.is("Conv") || maker.is("Gemm");
+    let channels = node
+        .input(1)
+        .and_then(|name| shapes.count(name))
+        .unwrap_or(0) as u64;
+    match (alone && foldable, maker.input(2)) {
+        (false, _) => 0,
+        (true, Some(_)) => 2 * channels,
+        (true, None) => channels,
+    }
+}

@@ -1,0 +1,110 @@
+//! An inspection as a table for people.
+
+use std::fmt;
+
+use super::{Inspection, Value};
+
+/// Layers shown in a table, the ones with the most multiplications.
+const LAYERS: usize = 10;
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = grouped;
+        writeln!(
+            f,
+            "format       ONNX, IR {}, opset {}, {}",
+            self.ir, self.opset, self.producer
+        )?;
+        writeln!(
+            f,
+            "size         {} bytes, weights {}",
+            count(self.bytes),
+            count(self.weight_bytes)
+        )?;
+        writeln!(
+            f,
+            "precision    {}",
+            format!("{:?}", self.precision).to_lowercase()
+        )?;
+        for input in &self.inputs {
+            writeln!(f, "input        {input}")?;
+        }
+        for output in &self.outputs {
+            writeln!(f, "output       {output}")?;
+        }
+        let (parameters, folded) = (count(self.parameters), count(self.folded_parameters));
+        writeln!(
+            f,
+            "parameters   {parameters} (batch normalization folded: {folded})"
+        )?;
+        writeln!(f, "MACs         {}", count(self.macs))?;
+        writeln!(
+            f,
+            "activations  {} bytes at most",
+            count(self.peak_activation_bytes)
+        )?;
+        if self.unknown_shapes > 0 {
+            let unknown = self.unknown_shapes;
+            writeln!(
+                f,
+                "             {unknown} values of unknown size are not counted"
+            )?;
+        }
+        let operators: Vec<_> = self
+            .operators
+            .iter()
+            .map(|(o, n)| format!("{o} {n}"))
+            .collect();
+        writeln!(f, "operators    {}", operators.join(", "))?;
+        let mut layers: Vec<_> = self.layers.iter().filter(|layer| layer.macs > 0).collect();
+        layers.sort_by_key(|layer| std::cmp::Reverse(layer.macs));
+        if !layers.is_empty() {
+            writeln!(
+                f,
+                "\n{:>7} {:>13} {:>11}  layer",
+                "share", "MACs", "parameters"
+            )?;
+        }
+        for layer in layers.into_iter().take(LAYERS) {
+            let share = 100.0 * layer.macs as f64 / self.macs.max(1) as f64;
+            let (macs, parameters) = (count(layer.macs), count(layer.parameters));
+            let (operator, name, output) = (&layer.operator, &layer.name, &layer.output);
+            writeln!(
+                f,
+                "{share:>6.1}% {macs:>13} {parameters:>11}  {operator} {name} {output:?}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let element = self
+            .element
+            .map_or("?".into(), |e| format!("{e:?}").to_lowercase());
+        let dims = self
+            .shape
+            .iter()
+            .map(|dim| dim.map_or("?".into(), |d| d.to_string()));
+        write!(
+            f,
+            "{} {element}[{}]",
+            self.name,
+            dims.collect::<Vec<_>>().join(", ")
+        )
+    }
+}
+
+/// A number with commas between its thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,287 @@
+//! A release: a manifest whose figures come from the files themselves, and the blobs it names.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use noroshi_engine::{Classifier, Frame, GoldenSet, ModelSource, Options, open};
+use noroshi_model::{
+    Blob, Digest, EngineKind, Golden, InputSpec, Manifest, Measured, ModelId, OutputSpec,
+    Provenance, Task, Variant, VariantName,
+};
+
+use crate::inspect::{Inspection, inspect_file};
+use crate::views::Photo;
+use crate::{Error, Result};
+
+/// Largest share of the largest golden number by which a device may differ: float kernels add in
+/// another order, integer kernels of another instruction set round some sums differently.
+const FLOAT_TOLERANCE: f32 = 0.002;
+const INTEGER_TOLERANCE: f32 = 0.05;
+
+/// What a release is, apart from its files.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// The model.
+    pub model: ModelId,
+    /// Which version of it, from 1.
+    pub version: u32,
+    /// What it does.
+    pub task: Task,
+    /// What goes in.
+    pub input: InputSpec,
+    /// What comes out.
+    pub output: OutputSpec,
+}
+
+/// A file that becomes a variant.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The variant's name.
+    pub name: VariantName,
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// Agreement and latency; parameters and MACs are read from the file.
+    pub measured: Measured,
+    /// How it was made, in words or as a command.
+    pub recipe: String,
+    /// Digest of the file that it was made from; its own if none.
+    pub source: Option<Digest>,
+    /// Largest difference of a golden number; a share of the largest one if none.
+    pub tolerance: Option<f32>,
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Bytes(Vec<u8>),
+}
+
+/// A manifest and the blobs that it names.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The manifest, checked.
+    pub manifest: Manifest,
+    /// Its blobs: for each variant the model and its golden set.
+    pub blobs: Vec<(Blob, Content)>,
+}
+
+/// Makes a release of ONNX files, best variant first. Every variant gets a golden set of its own,
+/// from the photos, each made as small as the input allows.
+pub fn prepare(
+    description: Description,
+    sources: &[Source],
+    golden: &[Photo],
+    options: &Options,
+) -> Result<Prepared> {
+    let short_side = description.input.height.min(description.input.width);
+    let photos: Vec<Photo> = golden
+        .iter()
+        .map(|photo| photo.shrunk(short_side))
+        .collect();
+    let frames = photos
+        .iter()
+        .map(Photo::frame)
+        .collect::<Result<Vec<_>>>()?;
+    let mut variants = Vec::new();
+    let mut blobs = Vec::new();
+    for source in sources {
+        let blob = blob_of(&source.path)?;
+        let seen = inspect_file(&source.path)?;
+        let set = golden_set(&description, &source.path, &frames, options)?;
+        let golden = set.to_cbor()?;
+        let golden_blob = Blob {
+            sha256: Digest::of(&golden),
+            length: golden.len() as u64,
+        };
+        let tolerance = source.tolerance.unwrap_or_else(|| tolerance(&set, &seen));
+        variants.push(Variant {
+            name: source.name.clone(),
+            engine: EngineKind::OnnxRuntime,
+            precision: seen.precision,
+            blob,
+            requirements: seen.requirements(),
+            measured: Measured {
+                parameters: seen.parameters,
+                macs: seen.macs,
+                ..source.measured.clone()
+            },
+            golden: Golden {
+                blob: golden_blob,
+                tolerance,
+            },
+            provenance: Provenance {
+                source: source.source.unwrap_or(blob.sha256),
+                recipe: source.recipe.clone(),
+                tool: format!("noroshi {}", env!("CARGO_PKG_VERSION")),
+            },
+        });
+        blobs.push((blob, Content::File(source.path.clone())));
+        blobs.push((golden_blob, Content::Bytes(golden)));
+    }
+    let Description {
+        model,
+        version,
+        task,
+        input,
+        output,
+    } = description;
+    let format = Manifest::FORMAT;
+    let manifest = Manifest {
+        format,
+        model,
+        version,
+        task,
+        input,
+        output,
+        variants,
+    };
+    manifest
+        .check()
+        .map_err(|error| Error::Description(error.to_string()))?;
+    for (variant, source) in manifest.variants.iter().zip(sources) {
+        check_manifest(&manifest, &variant.name, &source.path)?;
+    }
+    Ok(Prepared { manifest, blobs })
+}
+
+fn golden_set(
+    description: &Description,
+    path: &Path,
+    frames: &[Frame<'_>],
+    options: &Options,
+) -> Result<GoldenSet> {
+    let engine = open(EngineKind::OnnxRuntime, ModelSource::Path(path), options)?;
+    let labels = description.task.labels().len();
+    let mut classifier = Classifier::new(engine, &description.input, &description.output, labels)?;
+    Ok(GoldenSet::record(&mut classifier, frames)?)
+}
+
+fn tolerance(set: &GoldenSet, seen: &Inspection) -> f32 {
+    let numbers = set.cases.iter().flat_map(|case| &case.output);
+    let largest = numbers.fold(0f32, |largest, number| largest.max(number.abs()));
+    let share = match seen.precision {
+        noroshi_model::Precision::Fp32 => FLOAT_TOLERANCE,
+        _ => INTEGER_TOLERANCE,
+    };
+    (largest * share).max(f32::EPSILON)
+}
+
+/// Length and digest of a file of at most 2 GiB.
+pub fn blob_of(path: &Path) -> Result<Blob> {
+    let mut file = File::open(path).map_err(Error::file(path))?;
+    let (mut context, mut length) = (Context::new(&SHA256), 0u64);
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer).map_err(Error::file(path))?;
+        if read == 0 {
+            break;
+        }
+        length += read as u64;
+        if length > noroshi_model::MAX_MODEL_BYTES {
+            let limit = noroshi_model::MAX_MODEL_BYTES;
+            let what = "the file's size in bytes".into();
+            return Err(Error::TooLarge {
+                what,
+                actual: length,
+                limit,
+            });
+        }
+        context.update(&buffer[..read]);
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    Ok(Blob {
+        sha256: Digest::from_bytes(digest),
+        length,
+    })
+}
+
+/// Refuses a manifest that says something else about the variant `name` than its file at `path`.
+///
+/// More memory than the file needs may be asked for, less may not.
+pub fn check_manifest(manifest: &Manifest, name: &VariantName, path: &Path) -> Result<()> {
+    let variant = manifest
+        .variant(name)
+        .ok_or_else(|| Error::Disagreement(format!("there is no variant {name}")))?;
+    let mut faults = Vec::new();
+    let blob = blob_of(path)?;
+    if blob != variant.blob {
+        let Blob { sha256, length } = blob;
+        let said = variant.blob;
+        faults.push(format!(
+            "the file has {length} bytes and the digest {sha256}, the manifest says {} and {}",
+            said.length, said.sha256
+        ));
+    } else if variant.engine == EngineKind::OnnxRuntime {
+        faults.extend(disagreements(manifest, variant, &inspect_file(path)?));
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Disagreement(faults.join("; ")))
+    }
+}
+
+fn disagreements(manifest: &Manifest, variant: &Variant, seen: &Inspection) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut compare = |what: &str, said: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+        let (said, found) = (format!("{said:?}"), format!("{found:?}"));
+        if said != found {
+            faults.push(format!("{what} is {found}, the manifest says {said}"));
+        }
+    };
+    let (said, found) = (&variant.requirements, seen.requirements());
+    compare("the opset", &said.opset, &found.opset);
+    compare("the IR version", &said.ir, &found.ir);
+    compare("the set of operators", &said.operators, &found.operators);
+    compare("the set of element types", &said.dtypes, &found.dtypes);
+    let least = said.peak_memory.max(found.peak_memory);
+    compare("the peak memory in bytes", &said.peak_memory, &least);
+    compare("the precision", &variant.precision, &seen.precision);
+    compare(
+        "the number of parameters",
+        &variant.measured.parameters,
+        &seen.parameters,
+    );
+    compare("the number of MACs", &variant.measured.macs, &seen.macs);
+    let input = &manifest.input;
+    match seen.inputs.as_slice() {
+        [own] => {
+            compare("the input's name", &input.name, &own.name);
+            compare("the input's element type", &Some(input.dtype), &own.element);
+            let shape = input.shape().map(Some);
+            let fits = own.shape.len() == shape.len()
+                && own
+                    .shape
+                    .iter()
+                    .zip(shape)
+                    .all(|(own, said)| own.is_none() || *own == said);
+            if !own.shape.is_empty() && !fits {
+                compare("the input's shape", &shape, &own.shape);
+            }
+        }
+        inputs => compare("the number of inputs", &1, &inputs.len()),
+    }
+    let output = seen
+        .outputs
+        .iter()
+        .find(|output| output.name == manifest.output.name);
+    match output {
+        None => {
+            let names: Vec<_> = seen.outputs.iter().map(|output| &output.name).collect();
+            compare("the list of outputs", &manifest.output.name, &names);
+        }
+        Some(output) => {
+            let labels = manifest.task.labels().len();
+            if let Some(&Some(last)) = output.shape.last() {
+                compare("the number of labels", &labels, &last);
+            }
+        }
+    }
+    faults
+}
