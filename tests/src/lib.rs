@@ -1,1 +1,19 @@
-//! Noroshi: tests.
+//! A real fleet on this machine, for tests, the demo, benchmarks and proofs.
+//!
+//! [`Fleet`] starts the real programs, each its own process, on ports of the kernel's choice,
+//! in a folder of its own that is kept when a test fails. Tests wait for facts with
+//! [`eventually`], never for time.
+
+pub mod api;
+pub mod assets;
+pub mod demo;
+pub mod eventually;
+pub mod fleet;
+pub mod models;
+pub mod process;
+pub mod proxy;
+pub mod tap;
+pub mod tiny;
+
+pub use eventually::eventually;
+pub use fleet::Fleet;

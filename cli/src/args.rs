@@ -1,0 +1,441 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Noroshi: models on devices, results on dashboards.
+#[derive(Debug, Parser)]
+#[command(name = "noroshi", version)]
+pub(crate) struct Arguments {
+    /// Print JSON for programs instead of tables for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The cloud's address; else the one of `noroshi login`.
+    #[arg(long, global = true, env = "NOROSHI_URL")]
+    pub url: Option<String>,
+    /// An API token (`nrs_api_…`); else the one of `noroshi login`.
+    #[arg(long, global = true, env = "NOROSHI_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign in once; an API token is kept in a file that only you can read.
+    Login(Login),
+    /// What the cloud and this organisation are.
+    Status,
+    /// Models: make them smaller, look at them, push them.
+    #[command(subcommand)]
+    Model(Model),
+    /// Devices.
+    #[command(subcommand)]
+    Device(Device),
+    /// Sites and their gateways.
+    #[command(subcommand)]
+    Site(Site),
+    /// Tokens that let devices and gateways join.
+    #[command(subcommand)]
+    EnrolToken(EnrolToken),
+    /// Pipelines: a source, a model, filters.
+    #[command(subcommand)]
+    Pipeline(Pipeline),
+    /// Rollouts of model versions.
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// Show results as they arrive.
+    Watch(Watch),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The user's name.
+    #[arg(long)]
+    pub user: String,
+    /// A file with the password; `-` reads standard input.
+    #[arg(long)]
+    pub password_file: PathBuf,
+    /// What the kept token may do.
+    #[arg(long, value_enum, default_value_t = Scope::Operate)]
+    pub scope: Scope,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Scope {
+    Read,
+    Operate,
+    Admin,
+}
+
+impl Scope {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// Models of the organisation.
+    List,
+    /// Versions of a model with their variants.
+    Show {
+        /// The model's id.
+        model: String,
+    },
+    /// What a model file is: operators, sizes, work, memory, what it needs.
+    Inspect {
+        /// An .onnx file.
+        file: PathBuf,
+    },
+    /// Write a network of the survey as ONNX, with weights from a PyTorch state dict.
+    Export(Export),
+    /// Make an int8 model of an ONNX CNN (static, per channel, QDQ).
+    Quantize(Quantize),
+    /// Compare two models on pictures: agreement, bytes, time.
+    Compare(Compare),
+    /// Prepare a version of a model from its files and push it to the cloud.
+    Push(Push),
+    /// Check a model file against its manifest, within limits. Used by the cloud.
+    Check(Check),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Network {
+    /// MobileNetV2 1.0, torchvision's names.
+    MobilenetV2,
+    /// EfficientNet-Lite0.
+    EfficientnetLite0,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Which network.
+    #[arg(long, value_enum)]
+    pub network: Network,
+    /// The state dict (.pth).
+    #[arg(long)]
+    pub weights: PathBuf,
+    /// Where the .onnx file goes.
+    #[arg(long)]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quantize {
+    /// The fp32 .onnx file.
+    pub file: PathBuf,
+    /// Pictures to calibrate with: files, or folders of PNG and JPEG.
+    #[arg(long, required = true, num_args = 1..)]
+    pub calibration: Vec<PathBuf>,
+    /// How pictures become inputs.
+    #[arg(long, value_enum)]
+    pub preset: Preset,
+    /// Where the int8 .onnx file goes.
+    #[arg(long)]
+    pub output: PathBuf,
+    /// How activation ranges are chosen.
+    #[arg(long, value_enum, default_value_t = Calibration::Best)]
+    pub method: Calibration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Calibration {
+    /// The toolkit's choice.
+    Best,
+    /// The whole range.
+    MinMax,
+    /// All but a few outliers.
+    Percentile,
+    /// The least squared error.
+    Mse,
+}
+
+/// How pictures become inputs, for the networks that we export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// 224 pixels, centre of 256, torchvision's mean and deviation.
+    Imagenet,
+    /// 224 pixels, centre of 256, (value − 127) / 128.
+    EfficientnetLite,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The reference .onnx file.
+    pub reference: PathBuf,
+    /// The .onnx file that is compared with it.
+    pub other: PathBuf,
+    /// Pictures: files, or folders of PNG and JPEG.
+    #[arg(long, required = true, num_args = 1..)]
+    pub pictures: Vec<PathBuf>,
+    /// How pictures become inputs.
+    #[arg(long, value_enum)]
+    pub preset: Preset,
+    /// Views of each picture: crops and mirror images.
+    #[arg(long, default_value_t = 10)]
+    pub views: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The model's id, such as `mobilenet-v2`.
+    #[arg(long)]
+    pub model: String,
+    /// The version's number; else the next one.
+    #[arg(long)]
+    pub version: Option<u32>,
+    /// A variant as NAME=FILE, best first; may be given several times.
+    #[arg(long = "variant", required = true, value_parser = variant)]
+    pub variants: Vec<(String, PathBuf)>,
+    /// How pictures become inputs.
+    #[arg(long, value_enum)]
+    pub preset: Preset,
+    /// The classes' names: a JSON array, or a text file with one a line.
+    #[arg(long)]
+    pub labels: PathBuf,
+    /// Pictures that every device must answer as this machine does, before it goes live.
+    #[arg(long, required = true, num_args = 1..)]
+    pub golden: Vec<PathBuf>,
+    /// The file that the others were made from, for the record; else the first variant's.
+    #[arg(long)]
+    pub source: Option<PathBuf>,
+    /// Only write the manifest and the golden blob to this folder; nothing is sent.
+    #[arg(long)]
+    pub dry_run: Option<PathBuf>,
+}
+
+fn variant(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if noroshi_model::is_id(name) && !file.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err("write NAME=FILE, such as int8=model.int8.onnx".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The manifest's JSON.
+    #[arg(long)]
+    pub manifest: PathBuf,
+    /// The model file.
+    #[arg(long)]
+    pub blob: PathBuf,
+    /// Bytes of memory that the check may use.
+    #[arg(long)]
+    pub memory_limit: Option<u64>,
+    /// Seconds of CPU that the check may use.
+    #[arg(long)]
+    pub cpu_seconds: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Devices with their status and what runs.
+    List {
+        /// Only this site's.
+        #[arg(long)]
+        site: Option<String>,
+        /// Only these: online, stopped, lost, unknown, never.
+        #[arg(long)]
+        status: Option<String>,
+    },
+    /// One device: what it is, what it runs, why it is where it is.
+    Show {
+        /// The device's id.
+        device: String,
+    },
+    /// Let a device do something once: diag, purge or restart-worker.
+    Command {
+        /// The device's id.
+        device: String,
+        /// What to do.
+        #[arg(value_enum)]
+        kind: DeviceCommand,
+        /// The pipeline of restart-worker.
+        #[arg(long)]
+        pipeline: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceCommand {
+    /// Answer with a diagnosis.
+    Diag,
+    /// Delete models that nothing needs.
+    Purge,
+    /// Restart a pipeline's worker.
+    RestartWorker,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Site {
+    /// Sites with their gateways.
+    List,
+    /// Add a site.
+    Create {
+        /// What people call it.
+        name: String,
+        /// Its id; else made from the name.
+        #[arg(long)]
+        id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnrolToken {
+    /// Make a token; it is shown once.
+    Create {
+        /// The site that it leads to; `direct` for devices without a gateway.
+        #[arg(long)]
+        site: String,
+        /// For the site's gateway instead of a device.
+        #[arg(long)]
+        gateway: bool,
+        /// How many may enrol with it.
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// Seconds until it expires.
+        #[arg(long, default_value_t = 3600)]
+        ttl_s: u64,
+    },
+    /// Tokens that were made; never their secrets.
+    List,
+}
+
+/// Devices meant by a command: the union of all that is named.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// A device's id; may be given several times.
+    #[arg(long = "device")]
+    pub devices: Vec<String>,
+    /// Every device of this site; may be given several times.
+    #[arg(long = "site")]
+    pub sites: Vec<String>,
+    /// Every device with this pipeline; may be given several times.
+    #[arg(long = "on-pipeline")]
+    pub pipelines: Vec<String>,
+    /// Every device.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pipeline {
+    /// Pipelines of the organisation.
+    List,
+    /// Create or change a pipeline and put it on devices.
+    Apply(Apply),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The pipeline's id, such as `door`.
+    pub pipeline: String,
+    /// The name of a source in the devices' agent.toml.
+    #[arg(long)]
+    pub source: String,
+    /// The model's id.
+    #[arg(long)]
+    pub model: String,
+    /// The model's version; else the latest.
+    #[arg(long)]
+    pub version: Option<u32>,
+    /// Only answers whose best score reaches this.
+    #[arg(long)]
+    pub min_score: Option<f32>,
+    /// Only answers with another label than the last.
+    #[arg(long)]
+    pub on_change: bool,
+    /// With --on-change: one anyway after so many milliseconds of silence.
+    #[arg(long, requires = "on_change")]
+    pub heartbeat_ms: Option<u64>,
+    /// At most one answer in so many milliseconds.
+    #[arg(long)]
+    pub every_ms: Option<u64>,
+    /// Labels in a result.
+    #[arg(long, default_value_t = 3)]
+    pub top: u8,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Only say what would happen.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rollout {
+    /// Rollouts, newest first.
+    List,
+    /// Bring a model version to devices, in waves.
+    Create(CreateRollout),
+    /// Follow a rollout until it ends; exit 0 only if it succeeds.
+    Watch {
+        /// The rollout's id.
+        rollout: String,
+    },
+    /// Send no device on.
+    Pause {
+        /// The rollout's id.
+        rollout: String,
+    },
+    /// Go on.
+    Resume {
+        /// The rollout's id.
+        rollout: String,
+    },
+    /// Bring every device back to what it ran before.
+    Revert {
+        /// The rollout's id.
+        rollout: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateRollout {
+    /// The model's id.
+    #[arg(long)]
+    pub model: String,
+    /// The version to bring.
+    #[arg(long)]
+    pub version: u32,
+    /// Rising percentages of the devices, the last 100.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 50, 100])]
+    pub waves: Vec<u32>,
+    /// Percent of the devices that may fail before everything goes back.
+    #[arg(long, default_value_t = 10)]
+    pub max_failures_percent: u32,
+    /// Seconds between the end of a wave and the next.
+    #[arg(long, default_value_t = 0)]
+    pub soak_s: u64,
+    /// Seconds that one device may take.
+    #[arg(long, default_value_t = 600)]
+    pub deadline_s: u64,
+    /// Seconds that a device runs the new version on trial.
+    #[arg(long, default_value_t = 10)]
+    pub trial_s: u64,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Follow it until it ends.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only this site's.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Only this device's.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// End after so many results.
+    #[arg(long)]
+    pub count: Option<u64>,
+}

@@ -1,0 +1,235 @@
+//! What needs no cloud: inspect, export, quantize, compare, check.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use noroshi_compress::{
+    Network, Settings, Weights, inspect, onnx, pickle, quantize, report, views,
+};
+use noroshi_model::{
+    Digest, InputSpec, MAX_MANIFEST_BYTES, Manifest, ModelId, OutputSpec, VariantName,
+};
+use serde_json::json;
+
+use crate::args::{self, Calibration, Preset};
+use crate::error::{Failure, Tried};
+use crate::output;
+
+pub(super) fn inspect(file: &Path, as_json: bool) -> Result<(), Failure> {
+    let seen = inspect::inspect_file(file).tried(file.display())?;
+    if as_json {
+        return output::json(&serde_json::to_value(&seen).tried("the inspection")?);
+    }
+    println!("{seen}");
+    Ok(())
+}
+
+impl From<args::Network> for Network {
+    fn from(network: args::Network) -> Self {
+        match network {
+            args::Network::MobilenetV2 => Self::MobileNetV2,
+            args::Network::EfficientnetLite0 => Self::EfficientNetLite0,
+        }
+    }
+}
+
+impl Preset {
+    /// The network whose convention this is.
+    fn network(self) -> Network {
+        match self {
+            Self::Imagenet => Network::MobileNetV2,
+            Self::EfficientnetLite => Network::EfficientNetLite0,
+        }
+    }
+
+    pub(super) fn input(self) -> InputSpec {
+        self.network().input_spec(&Settings::default())
+    }
+
+    pub(super) fn output(self) -> OutputSpec {
+        self.network().output_spec()
+    }
+}
+
+pub(super) fn export(export: &args::Export, as_json: bool) -> Result<(), Failure> {
+    let weights = &export.weights;
+    let state = pickle::StateDict::read(weights).tried(weights.display())?;
+    let network = Network::from(export.network);
+    let model = noroshi_compress::build(network, &Settings::default(), Weights::Trained(&state))
+        .tried("the network")?;
+    onnx::write(&export.output, &model).tried(export.output.display())?;
+    let seen = inspect::inspect_file(&export.output).tried("the file that was written")?;
+    if as_json {
+        return output::json(&json!({
+            "file": export.output, "bytes": seen.bytes,
+            "parameters": seen.parameters, "macs": seen.macs,
+        }));
+    }
+    println!(
+        "{}: {}, {} parameters, {} multiply-accumulates",
+        export.output.display(),
+        output::bytes(seen.bytes),
+        seen.parameters,
+        seen.macs
+    );
+    Ok(())
+}
+
+/// Files as they are, folders as the pictures inside, in the order of their names.
+pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let is_picture = |path: &PathBuf| {
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        matches!(ending.to_ascii_lowercase().as_str(), "png" | "jpg" | "jpeg")
+    };
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).tried(path.display())?;
+            let mut inside: Vec<PathBuf> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(is_picture)
+                .collect();
+            inside.sort();
+            if inside.is_empty() {
+                return Err(Failure::Usage(format!(
+                    "{} has no PNG or JPEG",
+                    path.display()
+                )));
+            }
+            files.extend(inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+impl From<Calibration> for quantize::Method {
+    fn from(method: Calibration) -> Self {
+        let word = match method {
+            Calibration::Best => "auto",
+            Calibration::MinMax => "min-max",
+            Calibration::Percentile => "percentile",
+            Calibration::Mse => "mse",
+        };
+        word.parse().expect("the words are the toolkit's own")
+    }
+}
+
+pub(super) fn quantize(command: &args::Quantize, as_json: bool) -> Result<(), Failure> {
+    let model = onnx::read(&command.file).tried(command.file.display())?;
+    let inputs = views::inputs(&pictures(&command.calibration)?, &command.preset.input(), 1)
+        .tried("the calibration pictures")?;
+    let options = quantize::Options {
+        method: command.method.into(),
+        ..Default::default()
+    };
+    let bar = if as_json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    bar.set_style(
+        ProgressStyle::with_template("{bar:30} {pos} of {len}  {msg}").tried("the progress bar")?,
+    );
+    let made = quantize::quantize(
+        &model,
+        &inputs,
+        &options,
+        &mut |step: quantize::Progress| {
+            bar.set_length(step.of as u64);
+            bar.set_position(step.done as u64);
+            bar.set_message(step.stage);
+        },
+    )
+    .tried(command.file.display())?;
+    bar.finish_and_clear();
+    onnx::write(&command.output, &made.model).tried(command.output.display())?;
+    if as_json {
+        let report = serde_json::to_value(&made.report).tried("the report")?;
+        return output::json(&json!({ "file": command.output, "report": report }));
+    }
+    println!("{}", made.report);
+    println!("written to {}", command.output.display());
+    Ok(())
+}
+
+pub(super) fn compare(command: &args::Compare, as_json: bool) -> Result<(), Failure> {
+    let inputs = views::inputs(
+        &pictures(&command.pictures)?,
+        &command.preset.input(),
+        command.views,
+    )
+    .tried("the pictures")?;
+    let options = report::Options::default();
+    let report = report::compare(&command.reference, &command.other, &inputs, &options)
+        .tried("the comparison")?;
+    if as_json {
+        return output::json(&serde_json::to_value(&report).tried("the report")?);
+    }
+    println!("{report}");
+    Ok(())
+}
+
+/// Checks one file of a manifest; the limits are set before the first byte is read.
+pub(super) fn check(command: &args::Check, as_json: bool) -> Result<(), Failure> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limits = [
+        (Resource::As, command.memory_limit),
+        (Resource::Cpu, command.cpu_seconds),
+    ];
+    for (resource, limit) in limits {
+        if let Some(limit) = limit {
+            let limit = Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            };
+            setrlimit(resource, limit).tried("the limits")?;
+        }
+    }
+    let path = &command.manifest;
+    let length = std::fs::metadata(path).tried(path.display())?.len();
+    if length > MAX_MANIFEST_BYTES as u64 {
+        return Err(Failure::Failed(format!(
+            "the manifest has {length} bytes: too many"
+        )));
+    }
+    let bytes = std::fs::read(path).tried(path.display())?;
+    let manifest = Manifest::from_json(&bytes).tried("the manifest")?;
+    let digest = digest_of(&command.blob)?;
+    let named: Vec<VariantName> = manifest
+        .variants
+        .iter()
+        .filter(|variant| variant.blob.sha256 == digest)
+        .map(|variant| variant.name.clone())
+        .collect();
+    if named.is_empty() {
+        return Err(Failure::Failed(
+            "no variant of the manifest names this file".into(),
+        ));
+    }
+    for name in &named {
+        noroshi_compress::release::check_manifest(&manifest, name, &command.blob)
+            .tried(format!("variant {name}"))?;
+    }
+    if as_json {
+        return output::json(&json!({ "model": manifest.model, "variants": named, "ok": true }));
+    }
+    println!("the file is what the manifest of {} says", manifest.model);
+    Ok(())
+}
+
+/// SHA-256 of a file.
+pub(super) fn digest_of(file: &Path) -> Result<Digest, Failure> {
+    let (digest, _) = noroshi_service::files::digest(file).tried(file.display())?;
+    Ok(Digest::from_bytes(digest))
+}
+
+/// A model's id, or what is wrong with it.
+pub(super) fn model_id(text: &str) -> Result<ModelId, Failure> {
+    text.parse()
+        .map_err(|error: noroshi_model::NameError| Failure::Usage(error.to_string()))
+}

@@ -1,0 +1,187 @@
+//! `noroshi model push`: files become a version with a manifest, and go to the cloud.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use noroshi_compress::{release, report, views};
+use noroshi_model::{Blob, Label, Latency, Measured, Task};
+use serde_json::json;
+
+use super::local::{digest_of, model_id, pictures};
+use crate::api::Api;
+use crate::args::Push;
+use crate::error::{Failure, Tried};
+use crate::output::{self, field};
+
+/// Views of each golden picture on which a variant is compared with its source.
+const VIEWS: usize = 10;
+
+pub(super) async fn run(api: &Api, push: &Push, as_json: bool) -> Result<(), Failure> {
+    let version = match push.version {
+        Some(version) => version,
+        None => next_version(api, &push.model).await?,
+    };
+    let prepared = prepare(push, version)?;
+    for (blob, content) in &prepared.blobs {
+        upload(api, blob, content, as_json).await?;
+    }
+    let path = format!("/models/{}/versions", push.model);
+    let manifest = prepared.manifest.to_json().tried("the manifest")?;
+    let published = api.post_bytes(&path, manifest).await?;
+    if as_json {
+        return output::json(&published);
+    }
+    println!(
+        "{} version {} is released",
+        field(&published, "model"),
+        field(&published, "version")
+    );
+    Ok(())
+}
+
+pub(super) fn dry_run(push: &Push, as_json: bool) -> Result<(), Failure> {
+    let folder = push.dry_run.as_deref().expect("asked for");
+    let prepared = prepare(push, push.version.unwrap_or(1))?;
+    std::fs::create_dir_all(folder).tried(folder.display())?;
+    let manifest = prepared.manifest.to_json().tried("the manifest")?;
+    let path = folder.join("manifest.json");
+    std::fs::write(&path, &manifest).tried(path.display())?;
+    for (blob, content) in &prepared.blobs {
+        let path = folder.join(blob.sha256.to_string());
+        match content {
+            release::Content::File(file) => {
+                std::fs::copy(file, &path).tried(path.display())?;
+            }
+            release::Content::Bytes(bytes) => std::fs::write(&path, bytes).tried(path.display())?,
+        }
+    }
+    if as_json {
+        return output::json(&json!({ "manifest": path }));
+    }
+    println!("nothing was sent; the manifest is {}", path.display());
+    Ok(())
+}
+
+async fn next_version(api: &Api, model: &str) -> Result<u32, Failure> {
+    match api.get(&format!("/models/{model}")).await {
+        Ok(model) => Ok(model["latest"].as_u64().unwrap_or_default() as u32 + 1),
+        Err(Failure::Refused { status: 404, .. }) => Ok(1),
+        Err(other) => Err(other),
+    }
+}
+
+fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
+    let text = std::fs::read_to_string(file).tried(file.display())?;
+    let names: Vec<String> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(&text).tried(file.display())?
+    } else {
+        text.lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    Ok(Label::from_names(names.iter().map(String::as_str)))
+}
+
+fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
+    let input = push.preset.input();
+    let golden = pictures(&push.golden)?;
+    let source = push
+        .source
+        .clone()
+        .unwrap_or_else(|| push.variants[0].1.clone());
+    let source_digest = digest_of(&source)?;
+    let views = views::inputs(&golden, &input, VIEWS).tried("the golden pictures")?;
+    let mut variants = Vec::new();
+    for (name, path) in &push.variants {
+        let derived = digest_of(path)? != source_digest;
+        variants.push(release::Source {
+            name: name.parse().tried("the variant's name")?,
+            path: path.clone(),
+            measured: measure(path, &source, &views)?,
+            recipe: if derived {
+                "static int8, per channel"
+            } else {
+                "as given"
+            }
+            .to_owned(),
+            source: derived.then_some(source_digest),
+            tolerance: None,
+        });
+    }
+    let photos: Vec<views::Photo> = golden
+        .iter()
+        .map(|path| views::Photo::open(path).tried(path.display()))
+        .collect::<Result<_, _>>()?;
+    let description = release::Description {
+        model: model_id(&push.model)?,
+        version,
+        task: Task::Classification {
+            labels: labels(&push.labels)?,
+        },
+        input,
+        output: push.preset.output(),
+    };
+    release::prepare(
+        description,
+        &variants,
+        &photos,
+        &noroshi_engine::Options::default(),
+    )
+    .tried("the version can't be prepared")
+}
+
+/// What the variant costs and how far it agrees with its source, measured here and now.
+fn measure(
+    path: &Path,
+    source: &Path,
+    inputs: &[noroshi_engine::Tensor],
+) -> Result<Measured, Failure> {
+    let report =
+        report::compare(source, path, inputs, &report::Options::default()).tried(path.display())?;
+    let here = |time: &report::EngineTime| Latency {
+        chip: report.isa.to_owned(),
+        cpu_ms: time.cpu_ms,
+    };
+    Ok(Measured {
+        parameters: report.variant.parameters,
+        macs: report.variant.macs,
+        agreement: Some(report.agreement),
+        latency: report.variant.latency.iter().map(here).collect(),
+    })
+}
+
+async fn upload(
+    api: &Api,
+    blob: &Blob,
+    content: &release::Content,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let sha256 = blob.sha256.to_string();
+    if api.has_blob(&sha256).await? {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir().tried("a temporary folder")?;
+    let file = match content {
+        release::Content::File(file) => file.clone(),
+        release::Content::Bytes(bytes) => {
+            let path = folder.path().join("blob");
+            std::fs::write(&path, bytes).tried(path.display())?;
+            path
+        }
+    };
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(blob.length)
+    };
+    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {msg}");
+    bar.set_style(style.tried("the progress bar")?);
+    bar.set_message(format!("upload {}", blob.sha256.short()));
+    let moving = bar.clone();
+    api.put_blob(&sha256, &file, move |bytes| moving.inc(bytes))
+        .await?;
+    bar.finish_and_clear();
+    Ok(())
+}
