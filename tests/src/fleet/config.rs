@@ -44,6 +44,7 @@ fn file(entries: Value) -> String {
 pub(super) fn cloud(state: &Path, http: u16) -> String {
     file(json!({
         "state_dir": state,
+        "trust_system_clock": true,
         "http": format!("127.0.0.1:{http}"),
         "device_https": "127.0.0.1:0",
         "mqtts": "127.0.0.1:0",
@@ -54,7 +55,7 @@ pub(super) fn gateway(state: &Path, https: SocketAddr, mqtts: SocketAddr) -> Str
     file(json!({
         "state_dir": state,
         "trust_system_clock": true,
-        "cloud": { "https": format!("https://{https}"), "mqtts": mqtts },
+        "cloud": { "device_https": https, "mqtts": mqtts },
         "listen": { "device_https": "127.0.0.1:0", "mqtts": "127.0.0.1:0" },
     }))
 }

@@ -69,6 +69,22 @@ fn a_version_that_lies_is_refused() {
 }
 
 #[test]
+fn the_example_configurations_are_read() {
+    for name in ["agent", "gateway", "cloud"] {
+        let config = noroshi_tests::assets::workspace().join(format!("deploy/{name}.toml"));
+        let output = std::process::Command::new(
+            noroshi_tests::process::program(&format!("noroshi-{name}")).unwrap(),
+        )
+        .args(["run", "--check", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "deploy/{name}.toml: {text}");
+    }
+}
+
+#[test]
 fn a_typo_in_a_configuration_is_named() {
     scenario(|| async {
         let folder = tempfile::tempdir()?;

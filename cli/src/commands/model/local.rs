@@ -174,8 +174,22 @@ pub(super) fn compare(command: &args::Compare, as_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Checks one file of a manifest; the limits are set before the first byte is read.
+/// Checks one file of a manifest. A program reads the answer from standard output either way.
 pub(super) fn check(command: &args::Check, as_json: bool) -> Result<(), Failure> {
+    let checked = agrees(command);
+    if as_json && let Err(failure) = &checked {
+        output::json(&json!({ "ok": false, "error": failure.to_string() }))?;
+    }
+    let (model, named) = checked?;
+    if as_json {
+        return output::json(&json!({ "ok": true, "model": model, "variants": named }));
+    }
+    println!("the file is what the manifest of {model} says");
+    Ok(())
+}
+
+/// The model, and its variants that name this file; limits are set before the first byte is read.
+fn agrees(command: &args::Check) -> Result<(ModelId, Vec<VariantName>), Failure> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limits = [
         (Resource::As, command.memory_limit),
@@ -215,11 +229,7 @@ pub(super) fn check(command: &args::Check, as_json: bool) -> Result<(), Failure>
         noroshi_compress::release::check_manifest(&manifest, name, &command.blob)
             .tried(format!("variant {name}"))?;
     }
-    if as_json {
-        return output::json(&json!({ "model": manifest.model, "variants": named, "ok": true }));
-    }
-    println!("the file is what the manifest of {} says", manifest.model);
-    Ok(())
+    Ok((manifest.model, named))
 }
 
 /// SHA-256 of a file.
