@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::keys;
 use super::store::open_database;
 use crate::AgentError;
 
@@ -14,7 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// Sound, or not there yet.
-    Sound,
+    Sound {
+        /// The greatest start that it knows; 0 if none.
+        greatest_start: u64,
+    },
     /// Corrupt, and moved aside.
     MovedAside {
         /// Where to.
@@ -27,47 +31,48 @@ pub enum Probe {
 }
 
 /// Opens the store in `folder` and reads everything: what `noroshi-agent probe-outbox` runs.
+/// Returns the greatest start that the store knows.
 pub fn try_open(folder: &Path) -> Result<u64, AgentError> {
     let database = open_database(folder)?;
-    let mut entries = 0;
+    let mut greatest = 0;
     for name in database.tree_names() {
         let tree = database.open_tree(name).map_err(super::store::fault)?;
         for entry in &tree {
-            entry.map_err(super::store::fault)?;
-            entries += 1;
+            let (key, _) = entry.map_err(super::store::fault)?;
+            if key.starts_with(keys::BOOTS) {
+                greatest = greatest.max(keys::start_of(&key).unwrap_or(0));
+            }
         }
     }
-    Ok(entries)
+    Ok(greatest)
 }
 
 /// Runs [`try_open`] in a child; if that does not end well the folder is moved aside, so that the
 /// agent goes on with an empty store.
 pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
     if !folder.exists() {
-        return Ok(Probe::Sound);
+        return Ok(Probe::Sound { greatest_start: 0 });
     }
-    let program = std::env::current_exe().map_err(AgentError::io("find this program"))?;
-    let mut child = tokio::process::Command::new(program)
+    let child = tokio::process::Command::new(crate::program())
         .arg("probe-outbox")
         .arg(folder)
         .env_remove(crate::failpoint::VARIABLE)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .spawn()
-        .map_err(AgentError::io("start the outbox probe"))?;
-    let how = match tokio::time::timeout(PATIENCE, child.wait()).await {
-        Ok(Ok(status)) if status.success() => return Ok(Probe::Sound),
-        Ok(Ok(status)) => status.to_string(),
-        Ok(Err(e)) => return Err(AgentError::io("wait for the outbox probe")(e)),
-        Err(_) => {
-            child
-                .kill()
-                .await
-                .map_err(AgentError::io("end the outbox probe"))?;
-            format!("no answer within {} s", PATIENCE.as_secs())
+        .output();
+    let how = match tokio::time::timeout(PATIENCE, child).await {
+        Ok(Ok(output)) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            return Ok(Probe::Sound {
+                greatest_start: text.trim().parse().unwrap_or(0),
+            });
         }
+        Ok(Ok(output)) => output.status.to_string(),
+        Ok(Err(e)) => return Err(AgentError::io("run the outbox probe")(e)),
+        // The child is killed as its future is dropped.
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
     move_aside(folder, how)
 }

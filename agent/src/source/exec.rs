@@ -22,8 +22,7 @@ impl ExecPictures {
     /// Starts the command and writes `settings` to its standard input.
     pub(super) fn start(exec: &Exec, max_pixels: u32, settings: &str) -> Result<Self, AgentError> {
         let program = exec.argv.first().map_or("", String::as_str);
-        let guard = std::env::current_exe().map_err(AgentError::io("find this program"))?;
-        let mut child = Command::new(guard)
+        let mut child = Command::new(crate::program())
             .arg("exec-guard")
             .arg("--")
             .args(&exec.argv)

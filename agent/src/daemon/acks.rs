@@ -1,0 +1,73 @@
+//! What acknowledgements tell the senders.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use noroshi_protocol::{StoreId, Stream};
+use tokio::sync::watch;
+
+use super::records::Records;
+
+/// Shared by the receiver of acknowledgements and the senders.
+#[derive(Clone)]
+pub(super) struct Acks {
+    counts: Arc<[AtomicU64; 2]>,
+    /// Changes of the holder's store.
+    changes: Arc<AtomicU64>,
+    store: Arc<watch::Sender<Option<StoreId>>>,
+    records: Records,
+}
+
+fn index(stream: Stream) -> usize {
+    match stream {
+        Stream::Result => 0,
+        Stream::Event => 1,
+    }
+}
+
+impl Acks {
+    pub(super) fn new(records: Records) -> Self {
+        let known = records.memory().ok().and_then(|memory| memory.store);
+        Self {
+            counts: Arc::default(),
+            changes: Arc::default(),
+            store: Arc::new(watch::channel(known).0),
+            records,
+        }
+    }
+
+    /// The next holder's store, as of its last acknowledgement.
+    pub(super) fn store(&self) -> watch::Receiver<Option<StoreId>> {
+        self.store.subscribe()
+    }
+
+    /// Acknowledgements so far.
+    pub(super) fn count(&self, stream: Stream) -> u64 {
+        self.counts[index(stream)].load(Ordering::Relaxed)
+    }
+
+    /// How often the holder's store was another one: whoever sends begins anew then.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// An acknowledgement came from that store.
+    pub(super) fn came(&self, stream: Stream, store: StoreId) {
+        self.counts[index(stream)].fetch_add(1, Ordering::Relaxed);
+        if self.store.borrow().as_ref() == Some(&store) {
+            return;
+        }
+        if self.store.borrow().is_some() {
+            tracing::info!(store.id = %store, "the next holder has another store: sending again");
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+        let kept = self.records.memory().and_then(|mut memory| {
+            memory.store = Some(store.clone());
+            self.records.keep_memory(&memory)
+        });
+        if let Err(e) = kept {
+            tracing::warn!(error = %e, "the holder's store could not be noted");
+        }
+        self.store.send_replace(Some(store));
+    }
+}

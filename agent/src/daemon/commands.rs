@@ -1,0 +1,263 @@
+//! Commands: each has at most one effect, whatever the network repeats.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use noroshi_protocol::{Command, CommandKind, Message, Outcome, Reply, Reported, limits};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::controller::Input;
+use super::network::Network;
+use super::notes::Notes;
+use super::records::{Obeyed, Records};
+use super::trust::Trust;
+use crate::AgentError;
+use crate::config::Config;
+
+/// Replies that are kept for repeats.
+const REMEMBERED: usize = 64;
+
+/// What is known when a command arrives.
+struct Known<'a> {
+    command: &'a Command,
+    org: &'a str,
+    device: &'a str,
+    enrolment: u32,
+    synced: bool,
+    now_ms: u64,
+    forbidden: &'a [String],
+}
+
+/// Why a command is not obeyed, if so. Pure.
+fn objection(known: &Known<'_>) -> Option<String> {
+    let command = known.command;
+    let word = command.what.word();
+    if command.org.as_str() != known.org || command.device.as_str() != known.device {
+        return Some("it is for another device".into());
+    }
+    if command.enrolment != known.enrolment {
+        return Some(format!(
+            "it is for enrolment {}, this is {}",
+            command.enrolment, known.enrolment
+        ));
+    }
+    if known.forbidden.iter().any(|kind| kind == word) {
+        return Some(format!("agent.toml forbids {word}"));
+    }
+    if !known.synced && !command.what.works_without_clock() {
+        return Some(format!("the clock is not synced, and {word} needs that"));
+    }
+    (known.synced && known.now_ms > command.not_after_ms).then(|| "it came too late".into())
+}
+
+/// Obeys commands.
+pub(super) struct Obedience {
+    pub(super) config: Arc<Config>,
+    pub(super) network: Arc<Network>,
+    pub(super) trust: Arc<Trust>,
+    pub(super) records: Records,
+    pub(super) notes: Notes,
+    pub(super) controller: mpsc::Sender<Input>,
+    pub(super) state: watch::Receiver<Option<Arc<Reported>>>,
+}
+
+impl Obedience {
+    /// Takes the envelope of a command and answers with its reply; `None` if nobody whom we know
+    /// has signed it, or it is being obeyed already.
+    pub(super) async fn obey(&self, bytes: &[u8]) -> Option<Reply> {
+        let command = match self.trust.command(bytes).await {
+            Ok(command) => command,
+            Err(e) => {
+                let text = format!("a command was refused: {e}");
+                if self.notes.is_new(&text) {
+                    self.notes
+                        .tell(crate::event::event("command-refused", text))
+                        .await;
+                }
+                return None;
+            }
+        };
+        match self.once(&command).await {
+            Ok(reply) => reply,
+            Err(e) => {
+                // Without a durable note it could happen twice, so it does not happen.
+                tracing::error!(command.id = %command.id, error = %e, "command not obeyed");
+                Some(reply(&command, Outcome::Failed, e.to_string()))
+            }
+        }
+    }
+
+    async fn once(&self, command: &Command) -> Result<Option<Reply>, AgentError> {
+        let mut obeyed = self.records.commands()?;
+        if let Some(before) = obeyed.iter().find(|before| before.id == command.id) {
+            return Ok(Some(before.reply.clone().unwrap_or_else(|| {
+                let text = "it was begun before a restart; whether it ended is unknown";
+                reply(command, Outcome::Failed, text.into())
+            })));
+        }
+        obeyed.push(Obeyed {
+            id: command.id.clone(),
+            reply: None,
+        });
+        let surplus = obeyed.len().saturating_sub(REMEMBERED);
+        obeyed.drain(..surplus);
+        self.records.keep_commands(&obeyed)?;
+        let answer = match self.objection(command) {
+            Some(text) => reply(command, Outcome::Refused, text),
+            None => self.effect(command).await,
+        };
+        if let Some(last) = obeyed.last_mut() {
+            last.reply = Some(answer.clone());
+        }
+        self.records.keep_commands(&obeyed)?;
+        Ok(Some(answer))
+    }
+
+    fn objection(&self, command: &Command) -> Option<String> {
+        let identity = self.network.identity.file()?;
+        objection(&Known {
+            command,
+            org: identity.org.as_str(),
+            device: identity.device.as_str(),
+            enrolment: identity.enrolment,
+            synced: self.network.clock.is_synchronized(),
+            now_ms: self.network.clock.trusted_ms(),
+            forbidden: &self.config.commands.forbid,
+        })
+    }
+
+    async fn effect(&self, command: &Command) -> Reply {
+        match &command.what {
+            CommandKind::Diag => reply(command, Outcome::Done, self.diagnosis()),
+            CommandKind::Purge => match self.purge().await {
+                Ok(freed) => reply(command, Outcome::Done, format!("{freed} bytes freed")),
+                Err(e) => reply(command, Outcome::Failed, e.to_string()),
+            },
+            CommandKind::RestartWorker(pipeline) => {
+                let (answer, answered) = oneshot::channel();
+                let input = Input::RestartWorker(pipeline.clone(), answer);
+                let there =
+                    self.controller.send(input).await.is_ok() && answered.await.unwrap_or(false);
+                if there {
+                    reply(command, Outcome::Done, format!("pipeline {pipeline}"))
+                } else {
+                    let text = format!("there is no pipeline {pipeline}");
+                    reply(command, Outcome::Failed, text)
+                }
+            }
+        }
+    }
+
+    fn diagnosis(&self) -> String {
+        let state = self.state.borrow();
+        let text = state
+            .as_ref()
+            .and_then(|reported| serde_json::to_string_pretty(&**reported).ok())
+            .unwrap_or_else(|| "nothing is reported yet".into());
+        let memory = noroshi_engine::memory().map_or(0, |memory| memory.resident);
+        format!("resident memory of the agent: {memory}\n{text}")
+    }
+
+    async fn purge(&self) -> Result<u64, AgentError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || AgentError::Unreachable("the agent is stopping".into());
+        self.controller
+            .send(Input::Purge(answer))
+            .await
+            .map_err(|_| gone())?;
+        let mut freed = answered.await.map_err(|_| gone())??;
+        let corrupt = self.config.outbox_dir().with_extension("corrupt");
+        freed += remove_folder(&corrupt)?;
+        Ok(freed)
+    }
+}
+
+fn remove_folder(folder: &PathBuf) -> Result<u64, AgentError> {
+    let what = format!("remove {}", folder.display());
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(0);
+    };
+    let bytes = entries
+        .filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()))
+        .sum();
+    std::fs::remove_dir_all(folder).map_err(AgentError::io(what))?;
+    Ok(bytes)
+}
+
+fn reply(command: &Command, outcome: Outcome, text: String) -> Reply {
+    // The id and the frame around the text need a few bytes of their own.
+    let mut text = text;
+    text.truncate(text.floor_char_boundary(limits::BATCH - 512));
+    let reply = Reply {
+        id: command.id.clone(),
+        outcome,
+        text,
+    };
+    debug_assert!(reply.to_cbor().len() <= Reply::LIMIT);
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(what: CommandKind) -> Command {
+        Command {
+            org: "o".parse().unwrap(),
+            device: "d".parse().unwrap(),
+            enrolment: 1,
+            id: "c".parse().unwrap(),
+            not_after_ms: 100,
+            what,
+        }
+    }
+
+    #[test]
+    fn objections() {
+        let restart = command(CommandKind::RestartWorker("p".parse().unwrap()));
+        let diag = command(CommandKind::Diag);
+        let known = |command| Known {
+            command,
+            org: "o",
+            device: "d",
+            enrolment: 1,
+            synced: true,
+            now_ms: 50,
+            forbidden: &[],
+        };
+        assert_eq!(objection(&known(&restart)), None);
+        let late = Known {
+            now_ms: 101,
+            ..known(&restart)
+        };
+        assert!(objection(&late).unwrap().contains("late"));
+        let unsynced = Known {
+            synced: false,
+            now_ms: 999,
+            ..known(&restart)
+        };
+        assert!(objection(&unsynced).unwrap().contains("clock"));
+        let unsynced = Known {
+            synced: false,
+            now_ms: 999,
+            ..known(&diag)
+        };
+        assert_eq!(objection(&unsynced), None);
+        let enrolled_anew = Known {
+            enrolment: 2,
+            ..known(&diag)
+        };
+        assert!(objection(&enrolled_anew).is_some());
+        let other = Known {
+            device: "e",
+            ..known(&diag)
+        };
+        assert!(objection(&other).is_some());
+        let forbidden = ["diag".to_owned()];
+        let forbidden = Known {
+            forbidden: &forbidden,
+            ..known(&diag)
+        };
+        assert!(objection(&forbidden).unwrap().contains("forbids"));
+    }
+}

@@ -1,0 +1,434 @@
+//! The one task that decides: takes what happens, asks the pure machine, carries its effects out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use noroshi_fleet::assignment::{Accepted, Facts, accept};
+use noroshi_fleet::update::{Effect, Event, Failure, Step, Update};
+use noroshi_model::Capabilities;
+use noroshi_protocol::{Choice, Desired, Message, PipelineId, RefusedDesired, UpdatePhase};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::crew::Crew;
+use super::models::ModelStore;
+use super::network::Network;
+use super::notes::Notes;
+use super::pipeline::Notice;
+use super::prepare::{Candidate, Fetched, Preparation};
+use super::records::Records;
+use super::report::Reporter;
+use super::trust::{Disbelief, Trust};
+use crate::AgentError;
+use crate::config::Config;
+use crate::time::boottime;
+
+/// The machine is asked at least this often.
+const TICK: Duration = Duration::from_secs(30);
+/// How often what is shown on this machine is renewed.
+const GLANCE: Duration = Duration::from_secs(2);
+/// How soon a document that could not be checked is tried again.
+const CHECK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What happens to the controller.
+pub(super) enum Input {
+    /// A desired document's envelope, from the broker or by HTTPS.
+    Desired(Vec<u8>),
+    /// A choice.
+    Choice(Vec<u8>),
+    /// Start a pipeline's worker again; the answer is whether there is such a pipeline.
+    RestartWorker(PipelineId, tokio::sync::oneshot::Sender<bool>),
+    /// Delete model files that nothing needs; the answer is the bytes freed.
+    Purge(tokio::sync::oneshot::Sender<Result<u64, AgentError>>),
+}
+
+/// What tasks of the controller bring back.
+enum Brought {
+    Checked(Vec<u8>, Result<Desired, Disbelief>),
+    CheckAgain(Vec<u8>),
+    Stepped(u64, Step, Result<Vec<Candidate>, Failure>),
+}
+
+/// What the controller needs of the agent.
+pub(super) struct Desk {
+    pub(super) config: Arc<Config>,
+    pub(super) network: Arc<Network>,
+    pub(super) trust: Arc<Trust>,
+    pub(super) store: Arc<ModelStore>,
+    pub(super) records: Records,
+    pub(super) notes: Notes,
+    pub(super) capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
+    pub(super) crew: Crew,
+    pub(super) reporter: Reporter,
+}
+
+/// The task.
+pub(super) struct Controller {
+    desk: Desk,
+    update: Update,
+    refused: Option<RefusedDesired>,
+    /// The bytes that were checked last, so that the same retained message costs nothing.
+    checked: Option<Vec<u8>>,
+    brought: JoinSet<Brought>,
+    work: Option<tokio::task::AbortHandle>,
+    progress: (mpsc::Sender<Fetched>, mpsc::Receiver<Fetched>),
+    /// What ran before the present trial.
+    before: Option<Vec<noroshi_protocol::Assignment>>,
+    told: Option<UpdatePhase>,
+    /// When the machine was asked last.
+    asked: Instant,
+}
+
+impl Controller {
+    /// Loads what was kept.
+    pub(super) fn new(desk: Desk) -> Result<Self, AgentError> {
+        let update = desk.records.update()?;
+        let told = update.report().map(|report| report.phase);
+        Ok(Self {
+            desk,
+            update,
+            refused: None,
+            checked: None,
+            brought: JoinSet::new(),
+            work: None,
+            progress: mpsc::channel(1),
+            before: None,
+            told,
+            asked: Instant::now(),
+        })
+    }
+
+    /// Runs until `stop`; what was running last starts at once, whatever the network does.
+    pub(super) async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut notices: mpsc::Receiver<Notice>,
+        stop: CancellationToken,
+    ) -> Result<(), AgentError> {
+        self.desk.crew.follow(self.update.running()).await;
+        self.happen(Event::Restarted).await?;
+        let mut glance = tokio::time::interval(GLANCE);
+        loop {
+            let wake = self
+                .update
+                .wake_in_ms()
+                .map_or(TICK, |ms| Duration::from_millis(ms).min(TICK));
+            let wake = self.asked + wake;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(input) = inputs.recv() => self.take(input).await?,
+                Some(notice) = notices.recv() => self.notice(notice).await?,
+                Some(brought) = self.brought.join_next() => self.bring(brought).await?,
+                Some((fetched, total)) = self.progress.1.recv() => {
+                    if let Some(job) = self.update.job().map(noroshi_fleet::update::Job::number) {
+                        self.happen(Event::Progress { job, fetched, total }).await?;
+                    }
+                }
+                () = self.desk.reporter.due() => self.report(),
+                _ = glance.tick() => self.show(),
+                () = tokio::time::sleep_until(wake) => self.happen(Event::Tick).await?,
+            }
+        }
+        self.brought.shutdown().await;
+        self.desk.crew.dismiss().await;
+        Ok(())
+    }
+
+    async fn take(&mut self, input: Input) -> Result<(), AgentError> {
+        match input {
+            Input::Desired(bytes) => {
+                if self.checked.as_ref() != Some(&bytes) {
+                    self.checked = Some(bytes.clone());
+                    self.check(bytes);
+                }
+            }
+            Input::Choice(bytes) => match Choice::from_cbor(&bytes) {
+                Ok(choice) => self.happen(Event::Choice(choice)).await?,
+                Err(e) => tracing::warn!(error = %e, "choice ignored"),
+            },
+            Input::RestartWorker(pipeline, answer) => {
+                let there = self.desk.crew.restart(&pipeline).await;
+                drop(answer.send(there));
+            }
+            Input::Purge(answer) => {
+                let freed = self.drop_files().await;
+                drop(answer.send(freed));
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, bytes: Vec<u8>) {
+        let trust = Arc::clone(&self.desk.trust);
+        self.brought.spawn(async move {
+            let checked = trust.desired(&bytes).await;
+            Brought::Checked(bytes, checked)
+        });
+    }
+
+    async fn bring(
+        &mut self,
+        brought: Result<Brought, tokio::task::JoinError>,
+    ) -> Result<(), AgentError> {
+        match brought {
+            Ok(Brought::Checked(bytes, Ok(desired))) => self.weigh(bytes, desired).await,
+            Ok(Brought::Checked(bytes, Err(disbelief))) => {
+                self.disbelieve(bytes, disbelief).await;
+                Ok(())
+            }
+            Ok(Brought::CheckAgain(bytes)) => {
+                // Unless something newer came meanwhile.
+                if self.checked.as_ref() == Some(&bytes) {
+                    self.check(bytes);
+                }
+                Ok(())
+            }
+            Ok(Brought::Stepped(job, step, Ok(candidates))) => {
+                if !candidates.is_empty() {
+                    self.desk.crew.hold(candidates).await;
+                }
+                self.happen(Event::Done { job, step }).await
+            }
+            Ok(Brought::Stepped(job, step, Err(failure))) => {
+                tracing::warn!(job, ?step, reason = failure.reason, "step failed");
+                self.happen(Event::Failed { job, step, failure }).await
+            }
+            // A step that was stopped on purpose.
+            Err(e) if e.is_cancelled() => Ok(()),
+            Err(e) => {
+                tracing::error!(error = %e, "a task of the controller panicked");
+                Ok(())
+            }
+        }
+    }
+
+    async fn disbelieve(&mut self, bytes: Vec<u8>, disbelief: Disbelief) {
+        if disbelief.passing {
+            tracing::info!(
+                reason = disbelief.reason,
+                "the desired document can't be checked yet"
+            );
+            self.brought.spawn(async move {
+                tokio::time::sleep(CHECK_AGAIN).await;
+                Brought::CheckAgain(bytes)
+            });
+        } else {
+            self.refuse(disbelief.sequence, disbelief.reason).await;
+        }
+    }
+
+    /// Decides about a document whose signature and targets were verified.
+    async fn weigh(&mut self, bytes: Vec<u8>, desired: Desired) -> Result<(), AgentError> {
+        let Some(identity) = self.desk.network.identity.file().cloned() else {
+            return Ok(());
+        };
+        let facts = Facts {
+            org: &identity.org,
+            device: &identity.device,
+            last: self.update.desired(),
+            last_sequence: self.update.sequence(),
+            clock: self.desk.trust.clock(),
+        };
+        match accept(&desired, &facts) {
+            Ok(Accepted::Known) => Ok(()),
+            Ok(Accepted::New) => {
+                self.desk.network.clock.raise_floor(desired.issued_ms);
+                self.refused = None;
+                self.checked = Some(bytes);
+                tracing::info!(
+                    desired.sequence = desired.sequence,
+                    "desired document taken"
+                );
+                self.happen(Event::Desired(Box::new(desired))).await?;
+                self.desk.reporter.ring();
+                Ok(())
+            }
+            Err(reason) => {
+                self.refuse(desired.sequence, reason.to_string()).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn refuse(&mut self, sequence: u64, reason: String) {
+        let reason: String = reason.chars().take(300).collect();
+        let refused = RefusedDesired { sequence, reason };
+        if self.refused.as_ref() == Some(&refused) {
+            return;
+        }
+        let text = format!("a desired document was refused: {}", refused.reason);
+        let details = [("sequence", sequence.to_string())];
+        self.desk
+            .notes
+            .tell(crate::event::detailed("desired-refused", text, details))
+            .await;
+        self.refused = Some(refused);
+        self.desk.reporter.ring();
+    }
+
+    async fn notice(&mut self, notice: Notice) -> Result<(), AgentError> {
+        let Notice::Crashed {
+            pipeline,
+            revision,
+            reason,
+        } = notice;
+        let Some(job) = self.update.job() else {
+            return Ok(());
+        };
+        let changed = job
+            .target()
+            .iter()
+            .find(|assignment| assignment.pipeline == pipeline && assignment.revision == revision);
+        let Some(changed) = changed else {
+            return Ok(());
+        };
+        // What ran before as well does not speak against the target.
+        if self
+            .before
+            .as_ref()
+            .is_some_and(|before| before.contains(changed))
+        {
+            return Ok(());
+        }
+        let job = job.number();
+        let reason = format!("pipeline {pipeline}: {reason}");
+        self.happen(Event::Crashed { job, reason }).await
+    }
+
+    async fn happen(&mut self, event: Event) -> Result<(), AgentError> {
+        let now_ms = boottime().as_millis() as u64;
+        self.asked = Instant::now();
+        for effect in self.update.step(event, now_ms) {
+            self.carry_out(effect).await?;
+        }
+        self.tell_ending().await;
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Result<(), AgentError> {
+        match effect {
+            Effect::Persist => self.persist().await?,
+            Effect::Begin { job, step } => self.begin(job, step),
+            Effect::StartTrial { .. } => {
+                self.before = Some(self.desk.crew.followed());
+                self.desk.crew.follow(self.update.running()).await;
+            }
+            Effect::MakeActive => {}
+            Effect::Return => self.desk.crew.follow(self.update.running()).await,
+            Effect::DropStaged => {
+                self.stop_work();
+                self.desk.crew.release_candidates().await;
+                if let Err(e) = self.drop_files().await {
+                    tracing::warn!(error = %e, "old model files could not be deleted");
+                }
+            }
+            Effect::Report => self.desk.reporter.ring(),
+        }
+        Ok(())
+    }
+
+    /// A full disk must not end the agent: it goes on with what it has, and the machine asks
+    /// again at its next step.
+    async fn persist(&mut self) -> Result<(), AgentError> {
+        let (records, update) = (self.desk.records.clone(), self.update.clone());
+        let floor_ms = self.desk.network.clock.floor_ms();
+        let kept = tokio::task::spawn_blocking(move || {
+            records.keep_update(&update)?;
+            let mut memory = records.memory()?;
+            if floor_ms > memory.floor_ms {
+                memory.floor_ms = floor_ms;
+                records.keep_memory(&memory)?;
+            }
+            Ok::<(), AgentError>(())
+        });
+        match kept.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => {
+                let text = format!("the device's state could not be written: {e}");
+                tracing::error!(error = %e, "state not written");
+                if self.desk.notes.is_new(&text) {
+                    self.desk
+                        .notes
+                        .tell(crate::event::event("disk-full", text))
+                        .await;
+                }
+                Ok(())
+            }
+            Err(e) => Err(AgentError::Refused(e.to_string())),
+        }
+    }
+
+    fn begin(&mut self, job: u64, step: Step) {
+        self.stop_work();
+        let Some(target) = self.update.job().map(|job| job.target().to_vec()) else {
+            return;
+        };
+        let preparation = Preparation {
+            config: Arc::clone(&self.desk.config),
+            network: Arc::clone(&self.desk.network),
+            store: Arc::clone(&self.desk.store),
+            capabilities: self.desk.capabilities.clone(),
+            target,
+            running: self.update.running().to_vec(),
+            progress: self.progress.0.clone(),
+        };
+        let work = self.brought.spawn(async move {
+            let done = preparation.step(step).await;
+            Brought::Stepped(job, step, done)
+        });
+        self.work = Some(work);
+    }
+
+    fn stop_work(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.abort();
+        }
+    }
+
+    async fn drop_files(&mut self) -> Result<u64, AgentError> {
+        let store = Arc::clone(&self.desk.store);
+        let needed: Vec<_> = self.update.needed().into_iter().cloned().collect();
+        tokio::task::spawn_blocking(move || store.keep_only(&needed))
+            .await
+            .map_err(|e| AgentError::Refused(e.to_string()))?
+    }
+
+    /// One event for people when a change ends.
+    async fn tell_ending(&mut self) {
+        let Some(report) = self.update.report() else {
+            return;
+        };
+        if self.told.as_ref() == Some(&report.phase) {
+            return;
+        }
+        self.told = Some(report.phase.clone());
+        let (kind, text) = match &report.phase {
+            UpdatePhase::Active => ("update-active", "it runs".to_owned()),
+            UpdatePhase::Failed(reason) => ("update-failed", reason.clone()),
+            UpdatePhase::Reverted(reason) => ("update-reverted", reason.clone()),
+            _ => return,
+        };
+        let details = [("plan", report.plan.to_string())];
+        let message = format!("change {}: {text}", report.plan);
+        self.desk
+            .notes
+            .tell(crate::event::detailed(kind, message, details))
+            .await;
+    }
+
+    fn show(&self) {
+        let pipelines = self.desk.crew.reports();
+        self.desk
+            .reporter
+            .show(&self.update, self.refused.clone(), pipelines);
+    }
+
+    fn report(&mut self) {
+        let pipelines = self.desk.crew.reports();
+        self.desk
+            .reporter
+            .publish(&self.update, self.refused.clone(), pipelines);
+    }
+}

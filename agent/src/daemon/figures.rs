@@ -1,0 +1,78 @@
+//! What is measured of a pipeline. Pure.
+
+use std::collections::VecDeque;
+
+/// Inferences that the percentiles are taken over.
+const WINDOW: usize = 256;
+
+/// Counts and CPU times since the worker's model was started.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    frames: u64,
+    results: u64,
+    crashes: u32,
+    cpu_us: VecDeque<u32>,
+}
+
+impl Figures {
+    /// A frame was answered.
+    pub fn answered(&mut self, cpu_us: u32) {
+        self.frames += 1;
+        if self.cpu_us.len() == WINDOW {
+            self.cpu_us.pop_front();
+        }
+        self.cpu_us.push_back(cpu_us);
+    }
+
+    /// An answer became a result.
+    pub fn passed(&mut self) {
+        self.results += 1;
+    }
+
+    /// The worker died or hung.
+    pub fn crashed(&mut self) {
+        self.crashes += 1;
+    }
+
+    /// Frames answered.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Answers that became results.
+    pub fn results(&self) -> u64 {
+        self.results
+    }
+
+    /// Times that the worker died or hung.
+    pub fn crashes(&self) -> u32 {
+        self.crashes
+    }
+
+    /// The CPU time that `percent` of the last inferences did not exceed, in microseconds; 0
+    /// before the first.
+    pub fn cpu_us(&self, percent: usize) -> u32 {
+        let mut sorted: Vec<u32> = self.cpu_us.iter().copied().collect();
+        sorted.sort_unstable();
+        let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+        sorted.get(rank).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_by_nearest_rank() {
+        let mut figures = Figures::default();
+        assert_eq!(figures.cpu_us(50), 0);
+        for us in 1..=300 {
+            figures.answered(us);
+        }
+        assert_eq!(figures.frames(), 300);
+        assert_eq!(figures.cpu_us(50), 44 + 128);
+        assert_eq!(figures.cpu_us(95), 44 + 244);
+        assert_eq!(figures.cpu_us(100), 300);
+    }
+}

@@ -1,0 +1,349 @@
+//! One pipeline: frames in, results out, whatever happens to its worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use noroshi_engine::FilterChain;
+use noroshi_protocol::{Answer, Assignment, PipelineId, PipelineState, Scored, Stream};
+use noroshi_service::backoff::{self, Backoff, BackoffLimits};
+use noroshi_service::clock::SessionClock;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::figures::Figures;
+use super::lease::{Inbox, Lease, Switchboard};
+use super::notes::{Notes, stamp};
+use super::verdicts::{Judged, judge};
+use super::worker::{ModelFiles, Outcome, WorkerProcess};
+use crate::config::Config;
+use crate::outbox::{NewRecord, OutboxPen};
+use crate::time::boottime;
+
+const LIMITS: BackoffLimits = BackoffLimits {
+    shortest: Duration::from_millis(250),
+    longest: Duration::from_secs(30),
+    settled_after: Duration::from_secs(30),
+};
+/// After so many failures in a row frames are given up, so that others who share the source and
+/// wait for slots go on.
+const PATIENT_FAILURES: u32 = 3;
+
+/// An assignment with its files in place.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Prepared {
+    pub(super) assignment: Assignment,
+    pub(super) files: ModelFiles,
+    /// Slugs, in the output's order.
+    pub(super) labels: Arc<Vec<String>>,
+}
+
+/// What the controller tells a pipeline.
+pub(super) enum Order {
+    /// From the next frame on run this; with a worker that is ready, if there is one.
+    Run {
+        prepared: Box<Prepared>,
+        worker: Option<WorkerProcess>,
+    },
+    /// Start the worker again.
+    Restart,
+}
+
+/// What a pipeline tells the controller.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// The worker died, hung or could not start.
+    Crashed {
+        pipeline: PipelineId,
+        revision: u32,
+        reason: String,
+    },
+}
+
+/// How a pipeline is, for reports.
+#[derive(Debug, Clone)]
+pub(super) struct PipelineStatus {
+    pub(super) prepared: Option<Box<Prepared>>,
+    pub(super) state: PipelineState,
+    pub(super) figures: Figures,
+    pub(super) skipped: u64,
+    pub(super) worker: Option<u32>,
+}
+
+/// What a pipeline needs of the agent.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) config: Arc<Config>,
+    pub(super) board: Arc<Switchboard>,
+    pub(super) pen: OutboxPen,
+    pub(super) clock: Arc<SessionClock>,
+    pub(super) notes: Notes,
+    pub(super) notices: mpsc::Sender<Notice>,
+    /// Rung whenever a report would say something else than before.
+    pub(super) changed: Arc<Notify>,
+}
+
+/// A handle to a running pipeline.
+pub(super) struct PipelineHandle {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) status: watch::Receiver<PipelineStatus>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Makes a pipeline; spawn the future.
+pub(super) fn pipeline(
+    id: PipelineId,
+    around: Surroundings,
+    stop: CancellationToken,
+) -> (PipelineHandle, impl Future<Output = ()> + Send + 'static) {
+    let (orders, received) = mpsc::channel(8);
+    let status = PipelineStatus {
+        prepared: None,
+        state: PipelineState::Starting,
+        figures: Figures::default(),
+        skipped: 0,
+        worker: None,
+    };
+    let (publish, seen) = watch::channel(status.clone());
+    let pipeline = Pipeline {
+        id,
+        around,
+        inbox: Arc::default(),
+        running: None,
+        worker: None,
+        backoff: Backoff::new(LIMITS),
+        started: Duration::ZERO,
+        resume: Duration::ZERO,
+        status,
+        publish,
+    };
+    let handle = PipelineHandle {
+        orders,
+        status: seen,
+        stop: stop.clone(),
+    };
+    (handle, pipeline.run(received, stop))
+}
+
+struct Running {
+    prepared: Box<Prepared>,
+    filters: FilterChain,
+}
+
+struct Pipeline {
+    id: PipelineId,
+    around: Surroundings,
+    inbox: Arc<Inbox>,
+    running: Option<Running>,
+    worker: Option<WorkerProcess>,
+    backoff: Backoff,
+    /// When the present worker started.
+    started: Duration,
+    /// When the next may start.
+    resume: Duration,
+    status: PipelineStatus,
+    publish: watch::Sender<PipelineStatus>,
+}
+
+impl Pipeline {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
+        loop {
+            self.tell();
+            if self.running.is_some() && self.worker.is_none() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    order = orders.recv() => match order {
+                        Some(order) => self.obey(order).await,
+                        None => break,
+                    },
+                    () = self.start_worker() => {}
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => break,
+                },
+                lease = self.inbox.next(), if self.worker.is_some() => self.infer(&lease).await,
+            }
+        }
+        self.around.board.disconnect(&self.inbox);
+        self.inbox.give_up();
+        if let Some(worker) = self.worker.take() {
+            worker.retire().await;
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        let retired = match order {
+            Order::Restart => self.worker.take(),
+            Order::Run { prepared, worker } => {
+                let filters = match FilterChain::new(&prepared.assignment.filters) {
+                    Ok(filters) => filters,
+                    Err(e) => return self.fail(e.to_string()).await,
+                };
+                let source = prepared.assignment.source.clone();
+                let moved = self
+                    .running
+                    .as_ref()
+                    .is_none_or(|running| running.prepared.assignment.source != source);
+                self.status.prepared = Some(prepared.clone());
+                self.status.figures = Figures::default();
+                self.running = Some(Running { prepared, filters });
+                self.backoff = Backoff::new(LIMITS);
+                self.resume = Duration::ZERO;
+                let old = std::mem::replace(&mut self.worker, worker);
+                self.started = boottime();
+                if moved {
+                    self.around.board.connect(&source, &self.inbox);
+                }
+                old
+            }
+        };
+        self.status.state = match self.worker {
+            Some(_) => PipelineState::Running,
+            None => PipelineState::Starting,
+        };
+        // The next frame must not wait for the old worker to go.
+        if let Some(worker) = retired {
+            tokio::spawn(worker.retire());
+        }
+    }
+
+    /// Starts the worker, after a pause if it failed before; safe to drop at any time.
+    async fn start_worker(&mut self) {
+        while boottime() < self.resume {
+            let left = self.resume.saturating_sub(boottime());
+            tokio::time::sleep(left.min(Duration::from_millis(500))).await;
+            if self.backoff.failures() >= PATIENT_FAILURES {
+                self.inbox.give_up();
+            }
+        }
+        let Some(running) = &self.running else { return };
+        let files = running.prepared.files.clone();
+        match WorkerProcess::start(&self.around.config, &files, false).await {
+            Ok((worker, _)) => {
+                self.started = boottime();
+                self.worker = Some(worker);
+                self.status.state = PipelineState::Running;
+            }
+            Err(e) => self.crashed(&e.to_string()).await,
+        }
+    }
+
+    async fn infer(&mut self, lease: &Lease) {
+        let (Some(running), Some(worker)) = (&self.running, &mut self.worker) else {
+            return;
+        };
+        let top = running.prepared.assignment.top;
+        match worker.infer(lease, top).await {
+            Ok(Outcome::Answer { ranked, cpu_us }) => self.answered(lease, &ranked, cpu_us).await,
+            Ok(Outcome::Nothing(why)) => self.nothing(&why).await,
+            Err(e) => {
+                self.inbox.count_skipped(1);
+                self.worker = None;
+                self.crashed(&e.to_string()).await;
+            }
+        }
+    }
+
+    async fn answered(&mut self, lease: &Lease, ranked: &[(u32, f32)], cpu_us: u32) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let at = stamp(&self.around.clock);
+        let labels = &running.prepared.labels;
+        let judged = judge(ranked, labels, &mut running.filters, at.monotonic_ms);
+        match judged {
+            Judged::Malformed(why) => self.nothing(&why).await,
+            Judged::Held => self.status.figures.answered(cpu_us),
+            Judged::Result(top) => {
+                let assignment = &running.prepared.assignment;
+                let answer = answer(assignment, lease, top, cpu_us);
+                self.status.figures.answered(cpu_us);
+                self.status.figures.passed();
+                let record = NewRecord {
+                    stream: Stream::Result,
+                    name: self.id.to_string(),
+                    stamp: at,
+                    body: serde_cbor::to_vec(&answer)
+                        .expect("an answer has string keys and no failing parts"),
+                };
+                // Waits only while a thousand records wait for the disk.
+                if let Err(e) = self.around.pen.submit(record).await {
+                    tracing::error!(error = %e, "a result could not be kept");
+                }
+            }
+        }
+    }
+
+    /// A frame without a usable answer: counted, and told when the reason is new.
+    async fn nothing(&mut self, why: &str) {
+        self.inbox.count_skipped(1);
+        let text = format!("pipeline {}: a frame has no answer: {why}", self.id);
+        if self.around.notes.is_new(&text) {
+            let details = [("pipeline", self.id.to_string())];
+            let event = crate::event::detailed("frame-unanswered", text, details);
+            self.around.notes.tell(event).await;
+        }
+    }
+
+    async fn crashed(&mut self, reason: &str) {
+        self.status.figures.crashed();
+        self.backoff
+            .settled(boottime().saturating_sub(self.started));
+        self.resume = boottime() + self.backoff.failed(backoff::random());
+        self.fail(reason.to_owned()).await;
+    }
+
+    async fn fail(&mut self, reason: String) {
+        tracing::warn!(pipeline.id = %self.id, reason, "pipeline failed");
+        let revision = self
+            .running
+            .as_ref()
+            .map_or(0, |running| running.prepared.assignment.revision);
+        if self.backoff.failures() <= 1 {
+            let text = format!("pipeline {}: {reason}", self.id);
+            let details = [
+                ("pipeline", self.id.to_string()),
+                ("revision", revision.to_string()),
+            ];
+            let event = crate::event::detailed("worker-failed", text, details);
+            self.around.notes.tell(event).await;
+        }
+        self.status.state = PipelineState::Failed(reason.chars().take(300).collect());
+        self.tell();
+        let notice = Notice::Crashed {
+            pipeline: self.id.clone(),
+            revision,
+            reason,
+        };
+        if self.around.notices.send(notice).await.is_err() {
+            tracing::debug!("nobody listens to notices any more");
+        }
+    }
+
+    fn tell(&mut self) {
+        self.status.skipped = self.inbox.skipped();
+        self.status.worker = self.worker.as_ref().and_then(WorkerProcess::id);
+        let before = self.publish.send_replace(self.status.clone());
+        if before.state != self.status.state || before.prepared != self.status.prepared {
+            self.around.changed.notify_one();
+        }
+    }
+}
+
+fn answer(assignment: &Assignment, lease: &Lease, top: Vec<Scored>, cpu_us: u32) -> Answer {
+    Answer {
+        frame: lease.frame,
+        revision: assignment.revision,
+        model: assignment.model.model.clone(),
+        version: assignment.model.version,
+        variant: assignment.model.variant.clone(),
+        top,
+        cpu_us,
+    }
+}

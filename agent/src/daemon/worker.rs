@@ -1,0 +1,196 @@
+//! The agent's side of a worker process.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use noroshi_engine::{GoldenReport, worker_environment};
+use noroshi_model::{EngineKind, VariantName};
+
+use super::child::LinkedChild;
+use super::lease::{Lease, SharedRing};
+use crate::AgentError;
+use crate::config::Config;
+use crate::worker::{Order, Report};
+
+/// How long a worker that closed its link may take to end.
+const POST_MORTEM: Duration = Duration::from_secs(1);
+
+/// What a worker runs: files of a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ModelFiles {
+    pub(super) manifest: PathBuf,
+    pub(super) model: PathBuf,
+    pub(super) golden: PathBuf,
+    pub(super) variant: VariantName,
+    pub(super) engine: EngineKind,
+}
+
+/// A worker with its model loaded.
+pub(super) struct WorkerProcess {
+    child: LinkedChild,
+    patience: Duration,
+    rings: Vec<(u64, Weak<SharedRing>)>,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The model's answer: labels by index and score, best first.
+    Answer {
+        ranked: Vec<(u32, f32)>,
+        cpu_us: u32,
+    },
+    /// Nothing usable came out for this frame; the worker is fine.
+    Nothing(String),
+}
+
+impl WorkerProcess {
+    /// Starts a worker and loads a model, with its golden inputs if `test` is set.
+    pub(super) async fn start(
+        config: &Config,
+        files: &ModelFiles,
+        test: bool,
+    ) -> Result<(Self, Option<GoldenReport>), AgentError> {
+        let environment = worker_environment(config.worker.threads);
+        let child = LinkedChild::start("worker", environment)?;
+        let mut worker = Self {
+            child,
+            patience: config.worker.inference(),
+            rings: Vec::new(),
+        };
+        match tokio::time::timeout(config.worker.start(), worker.load(config, files, test)).await {
+            Ok(Ok(golden)) => Ok((worker, golden)),
+            Ok(Err(e)) => Err(worker.autopsy(e).await),
+            Err(_) => {
+                let how = worker.child.end(Duration::ZERO).await;
+                Err(AgentError::Worker(format!(
+                    "the model was not loaded within {} ms (worker.start_ms): {how}",
+                    config.worker.start_ms
+                )))
+            }
+        }
+    }
+
+    async fn load(
+        &mut self,
+        config: &Config,
+        files: &ModelFiles,
+        test: bool,
+    ) -> Result<Option<GoldenReport>, AgentError> {
+        let library = config.onnxruntime.options();
+        let start = Order::Start {
+            agent: std::process::id(),
+            memory_bytes: config.worker.memory_bytes,
+            engine: files.engine,
+            library: library.path,
+            library_sha256: library.sha256,
+            threads: config.worker.threads,
+        };
+        self.child.link.send(&start, &[]).await?;
+        match self.child.link.receive().await? {
+            Report::Caged => {}
+            Report::Refused { why } => return Err(AgentError::Worker(why)),
+            other => return Err(unexpected(&other)),
+        }
+        let open = |path: &PathBuf| {
+            File::open(path).map_err(AgentError::io(format!("open {}", path.display())))
+        };
+        let mut descriptors = vec![open(&files.manifest)?, open(&files.model)?];
+        if test {
+            descriptors.push(open(&files.golden)?);
+        }
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        let load = Order::Load {
+            variant: files.variant.clone(),
+            test,
+        };
+        self.child.link.send(&load, &borrowed).await?;
+        match self.child.link.receive().await? {
+            Report::Loaded { golden } => Ok(golden),
+            Report::Refused { why } => Err(AgentError::Worker(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Infers a frame. An error means that the worker is of no more use.
+    pub(super) async fn infer(&mut self, lease: &Lease, top: u8) -> Result<Outcome, AgentError> {
+        match tokio::time::timeout(self.patience, self.ask(lease, top)).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(e)) => Err(self.autopsy(e).await),
+            Err(_) => {
+                let how = self.child.end(Duration::ZERO).await;
+                Err(AgentError::Worker(format!(
+                    "no answer within {} ms (worker.inference_ms): {how}",
+                    self.patience.as_millis()
+                )))
+            }
+        }
+    }
+
+    async fn ask(&mut self, lease: &Lease, top: u8) -> Result<Outcome, AgentError> {
+        self.know(&lease.ring).await?;
+        let order = Order::Infer {
+            ring: lease.ring.id,
+            slot: lease.slot,
+            generation: lease.generation,
+            top,
+        };
+        self.child.link.send(&order, &[]).await?;
+        match self.child.link.receive().await? {
+            Report::Answer { ranked, cpu_us } => Ok(Outcome::Answer { ranked, cpu_us }),
+            Report::Gone => Ok(Outcome::Nothing("the frame was written over".into())),
+            Report::Failed { why } => Ok(Outcome::Nothing(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes sure that the worker has the ring, and forgets rings that are gone.
+    async fn know(&mut self, ring: &Arc<SharedRing>) -> Result<(), AgentError> {
+        if self.rings.iter().any(|(id, _)| *id == ring.id) {
+            return Ok(());
+        }
+        let (alive, gone) = std::mem::take(&mut self.rings)
+            .into_iter()
+            .partition(|(_, ring)| ring.strong_count() > 0);
+        self.rings = alive;
+        let gone: Vec<(u64, Weak<SharedRing>)> = gone;
+        for (ring, _) in gone {
+            self.child.link.send(&Order::DropRing { ring }, &[]).await?;
+        }
+        let order = Order::Ring {
+            ring: ring.id,
+            geometry: ring.geometry,
+        };
+        self.child.link.send(&order, &[ring.memory.as_fd()]).await?;
+        self.rings.push((ring.id, Arc::downgrade(ring)));
+        Ok(())
+    }
+
+    /// Its process id while it lives.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Lets it go.
+    pub(super) async fn retire(self) {
+        self.child.retire().await;
+    }
+
+    async fn autopsy(&mut self, error: AgentError) -> AgentError {
+        match error {
+            AgentError::LinkClosed => AgentError::Worker(format!(
+                "the worker died: {}",
+                self.child.end(POST_MORTEM).await
+            )),
+            other => other,
+        }
+    }
+}
+
+fn unexpected(report: &Report) -> AgentError {
+    let text: String = format!("{report:?}").chars().take(80).collect();
+    AgentError::Worker(format!("the worker said something unexpected: {text}"))
+}

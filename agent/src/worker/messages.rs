@@ -1,0 +1,91 @@
+//! What agent and worker process say to each other.
+
+use std::path::PathBuf;
+
+use noroshi_engine::GoldenReport;
+use noroshi_model::{Digest, EngineKind, VariantName};
+use serde::{Deserialize, Serialize};
+
+use crate::ring::Geometry;
+
+/// From the agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Load the engine's library and enter the sandbox: always the first, once.
+    Start {
+        /// Process id of the agent.
+        agent: u32,
+        /// Most bytes of private memory.
+        memory_bytes: u64,
+        /// Which engine will run.
+        engine: EngineKind,
+        /// ONNX Runtime's library, if agent.toml names one.
+        library: Option<PathBuf>,
+        /// What its bytes must be.
+        library_sha256: Option<Digest>,
+        /// Threads that compute.
+        threads: usize,
+    },
+    /// Load a model. Two descriptors come along, manifest and model, and a third with golden
+    /// inputs if `test` is set.
+    Load {
+        /// Which variant of the manifest.
+        variant: VariantName,
+        /// Whether to run the golden inputs.
+        test: bool,
+    },
+    /// A ring to read frames from; its descriptor comes along.
+    Ring {
+        /// The agent's number for it.
+        ring: u64,
+        /// Its shape.
+        geometry: Geometry,
+    },
+    /// No more frames come from that ring.
+    DropRing {
+        /// The agent's number for it.
+        ring: u64,
+    },
+    /// Infer one frame.
+    Infer {
+        /// The ring that it is in.
+        ring: u64,
+        /// The slot.
+        slot: u32,
+        /// The slot's generation.
+        generation: u64,
+        /// How many labels to answer.
+        top: u8,
+    },
+}
+
+/// From the worker: exactly one for each order but `Ring` and `DropRing`.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    /// The sandbox is closed.
+    Caged,
+    /// The model is loaded, and its golden inputs were run if that was asked for.
+    Loaded {
+        /// How the golden inputs went.
+        golden: Option<GoldenReport>,
+    },
+    /// The model can't be run; the worker is of no more use.
+    Refused {
+        /// Why, for people.
+        why: String,
+    },
+    /// What the model says about the frame.
+    Answer {
+        /// Index of a label and its score, best first.
+        ranked: Vec<(u32, f32)>,
+        /// CPU time in microseconds.
+        cpu_us: u32,
+    },
+    /// The frame is no longer in its slot.
+    Gone,
+    /// The model gave no usable answer for the frame.
+    Failed {
+        /// Why, for people.
+        why: String,
+    },
+}

@@ -1,0 +1,204 @@
+//! The worker process's loop.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use noroshi_engine::{
+    Classifier, Frame, GoldenReport, GoldenSet, LibraryOptions, ModelSource, Options, process_cpu,
+    warm,
+};
+use noroshi_model::{EngineKind, MAX_MANIFEST_BYTES, Manifest, VariantName};
+
+use super::{Order, Report};
+use crate::AgentError;
+use crate::link::ChildLink;
+use crate::ring::Reader;
+use crate::sandbox::{self, MemoryCeiling};
+
+/// Golden inputs are a few small frames.
+const MAX_GOLDEN_BYTES: usize = 32 << 20;
+/// Rings in use at once: a source's old and new one, and a few to spare.
+const MAX_RINGS: usize = 8;
+
+/// Answers orders until the agent closes the link: what `noroshi-agent worker` runs.
+pub fn run() -> Result<(), AgentError> {
+    let mut link = ChildLink::inherited()?;
+    let options = match prepare(&mut link) {
+        Ok(options) => options,
+        Err(AgentError::LinkClosed) => return Ok(()),
+        Err(e) => {
+            // The agent shows this text; without it there would be only an exit status.
+            link.send(&Report::Refused { why: e.to_string() })?;
+            return Err(e);
+        }
+    };
+    link.send(&Report::Caged)?;
+    let mut worker = Worker {
+        link,
+        options,
+        model: None,
+        rings: HashMap::new(),
+    };
+    match worker.serve() {
+        Err(AgentError::LinkClosed) => Ok(()),
+        other => other,
+    }
+}
+
+fn prepare(link: &mut ChildLink) -> Result<Options, AgentError> {
+    let Order::Start {
+        agent,
+        memory_bytes,
+        engine,
+        library,
+        library_sha256,
+        threads,
+    } = link.receive()?
+    else {
+        return Err(AgentError::Link("the first order must be to start".into()));
+    };
+    sandbox::limit(agent, Some(MemoryCeiling(memory_bytes)))?;
+    let library = LibraryOptions {
+        path: library,
+        sha256: library_sha256,
+    };
+    if engine == EngineKind::OnnxRuntime {
+        warm(&library).map_err(|e| AgentError::Worker(e.to_string()))?;
+    }
+    sandbox::enter()?;
+    Ok(Options {
+        threads,
+        library,
+        ..Options::default()
+    })
+}
+
+struct Worker {
+    link: ChildLink,
+    options: Options,
+    model: Option<Classifier>,
+    rings: HashMap<u64, Reader>,
+}
+
+impl Worker {
+    fn serve(&mut self) -> Result<(), AgentError> {
+        loop {
+            match self.link.receive()? {
+                Order::Start { .. } => {
+                    return Err(AgentError::Link("told to start twice".into()));
+                }
+                Order::Load { variant, test } => {
+                    let report = match self.load(&variant, test) {
+                        Ok(golden) => Report::Loaded { golden },
+                        Err(e) => Report::Refused { why: e.to_string() },
+                    };
+                    self.link.send(&report)?;
+                }
+                Order::Ring { ring, geometry } => {
+                    let memory = self.link.take_descriptor()?;
+                    if self.rings.len() >= MAX_RINGS {
+                        return Err(AgentError::Link("too many rings".into()));
+                    }
+                    self.rings.insert(ring, Reader::open(memory, geometry)?);
+                }
+                Order::DropRing { ring } => {
+                    self.rings.remove(&ring);
+                }
+                Order::Infer {
+                    ring,
+                    slot,
+                    generation,
+                    top,
+                } => {
+                    let report = self.infer(ring, slot, generation, top);
+                    crate::failpoint::pass("worker.before_answer");
+                    self.link.send(&report)?;
+                }
+            }
+        }
+    }
+
+    fn load(
+        &mut self,
+        variant: &VariantName,
+        test: bool,
+    ) -> Result<Option<GoldenReport>, AgentError> {
+        let manifest = read(self.link.take_descriptor()?, MAX_MANIFEST_BYTES)?;
+        let model = File::from(self.link.take_descriptor()?);
+        let golden = if test {
+            Some(self.link.take_descriptor()?)
+        } else {
+            None
+        };
+        let unusable = |e: &dyn std::fmt::Display| AgentError::Worker(e.to_string());
+        let manifest = Manifest::from_json(&manifest).map_err(|e| unusable(&e))?;
+        let variant = manifest
+            .variant(variant)
+            .ok_or_else(|| AgentError::Worker(format!("the manifest has no variant {variant}")))?;
+        let mut classifier =
+            Classifier::open(&manifest, variant, ModelSource::File(&model), &self.options)
+                .map_err(|e| unusable(&e))?;
+        let report = match golden {
+            None => None,
+            Some(golden) => {
+                let golden = GoldenSet::from_cbor(&read(golden, MAX_GOLDEN_BYTES)?)
+                    .map_err(|e| unusable(&e))?;
+                let report = golden
+                    .check(&mut classifier, variant.golden.tolerance)
+                    .map_err(|e| unusable(&e))?;
+                Some(report)
+            }
+        };
+        self.model = Some(classifier);
+        Ok(report)
+    }
+
+    fn infer(&mut self, ring: u64, slot: u32, generation: u64, top: u8) -> Report {
+        let began = process_cpu();
+        let frame = match self.rings.get(&ring).map(|r| r.read(slot, generation)) {
+            Some(Ok(Some(frame))) => frame,
+            Some(Ok(None)) => return Report::Gone,
+            Some(Err(e)) => return Report::Failed { why: e.to_string() },
+            None => {
+                return Report::Failed {
+                    why: "unknown ring".into(),
+                };
+            }
+        };
+        let Some(model) = &mut self.model else {
+            return Report::Failed {
+                why: "no model is loaded".into(),
+            };
+        };
+        let answer = Frame::rgb(frame.header.width, frame.header.height, &frame.pixels)
+            .and_then(|frame| model.classify(&frame, usize::from(top)));
+        match answer {
+            Ok(answer) => Report::Answer {
+                ranked: answer
+                    .ranked
+                    .iter()
+                    .map(|score| (score.index as u32, score.score))
+                    .collect(),
+                cpu_us: u32::try_from((process_cpu().saturating_sub(began)).as_micros())
+                    .unwrap_or(u32::MAX),
+            },
+            Err(e) => Report::Failed { why: e.to_string() },
+        }
+    }
+}
+
+fn read(file: OwnedFd, limit: usize) -> Result<Vec<u8>, AgentError> {
+    let mut bytes = Vec::new();
+    File::from(file)
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(AgentError::io("read a descriptor"))?;
+    if bytes.len() > limit {
+        return Err(AgentError::Worker(format!(
+            "a file is larger than the {limit} bytes that are read"
+        )));
+    }
+    Ok(bytes)
+}
