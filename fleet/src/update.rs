@@ -27,8 +27,11 @@ pub const READY_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 pub const RESTART_MS: u64 = 10 * 1000;
 /// Restarts within a trial that are forgiven; at one more the target goes back.
 pub const TRIAL_RESTARTS: u32 = 3;
-/// Milliseconds of a budget that may be lost by a crash: how often a wait alone is persisted.
-pub const PERSIST_EVERY_MS: u64 = 30 * 1000;
+/// Milliseconds of waiting that a crash may lose at least; nothing more often is persisted
+/// for the time alone.
+pub const PERSIST_MS: u64 = 30 * 1000;
+/// Milliseconds of waiting that a crash may lose at most.
+pub const PERSIST_MOST_MS: u64 = 60 * 60 * 1000;
 
 /// What a device runs, what it should run, and how it gets there.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

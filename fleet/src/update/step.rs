@@ -4,7 +4,7 @@ use noroshi_protocol::{Choice, Desired, UpdatePhase, Which};
 
 use super::event::{Effect, Event, Failure, Retry, Step, bounded};
 use super::job::Job;
-use super::{PERSIST_EVERY_MS, READY_MS, RESTART_MS, TRIAL_RESTARTS, Update};
+use super::{PERSIST_MOST_MS, PERSIST_MS, READY_MS, RESTART_MS, TRIAL_RESTARTS, Update};
 
 /// First wait before a step is begun again, in milliseconds; doubles each time.
 const RETRY_MS: u64 = 2_000;
@@ -23,7 +23,7 @@ pub(super) fn step(update: &mut Update, event: Event, now_ms: u64) -> Vec<Effect
     update.retry(&mut effects);
     update.end_trial(&mut effects);
     update.begin_next(&mut effects);
-    if !effects.is_empty() || update.unsaved_ms >= PERSIST_EVERY_MS {
+    if !effects.is_empty() || update.is_unsaved_for_long() {
         update.unsaved_ms = 0;
         effects.insert(0, Effect::Persist);
     }
@@ -35,6 +35,12 @@ fn doubled(first_ms: u64, tries: u32, most_ms: u64) -> u64 {
 }
 
 impl Update {
+    /// Whether a crash would lose too much of the time spent: a sixteenth of what is left.
+    fn is_unsaved_for_long(&self) -> bool {
+        let left_ms = self.job.as_ref().map_or(0, |job| job.left_ms);
+        self.unsaved_ms >= (left_ms / 16).clamp(PERSIST_MS, PERSIST_MOST_MS)
+    }
+
     /// Takes the time since the last event from what is left.
     fn spend(&mut self, event: &Event, now_ms: u64) {
         let before = self.seen_ms.replace(now_ms);

@@ -161,7 +161,7 @@ fn the_table_is_the_rule() {
     let mut differences = Vec::new();
     for role in ROLES {
         for (broker_word, broker) in &brokers {
-            for (direction, where_) in itertools(&DIRECTIONS, &PLACES) {
+            for (direction, where_) in pairs(&DIRECTIONS, &PLACES) {
                 for flow in Flow::ALL {
                     let (org, site, device) = place(role, where_);
                     let topic: Topic =
