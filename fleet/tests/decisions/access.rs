@@ -191,7 +191,7 @@ fn the_table_is_the_rule() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-fn itertools<'a>(one: &'a [&'a str], other: &'a [&'a str]) -> Vec<(&'a str, &'a str)> {
+fn pairs<'a>(one: &'a [&'a str], other: &'a [&'a str]) -> Vec<(&'a str, &'a str)> {
     one.iter()
         .flat_map(|a| other.iter().map(move |b| (*a, *b)))
         .collect()
