@@ -1,0 +1,216 @@
+//! The site between its broker and the bridge: what devices say goes up, what the cloud says goes
+//! down.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use noroshi_protocol::{
+    Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Topic,
+};
+use noroshi_service::clock::SessionClock;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::GatewayError;
+use crate::bridge::{Downlink, Uplink};
+use crate::broker::{Arrival, BrokerHandle, Door, Verdict};
+use crate::choices::Plans;
+use crate::delivery::{Incoming, Intake};
+use crate::live::LiveFeed;
+use crate::site_store::SiteStore;
+use crate::start::Start;
+use crate::trust::Trust;
+
+/// The way in: the site's broker asks it about everybody and everything. The parts behind it need
+/// the broker, so they are set once it runs; until then everything is *busy*.
+pub struct SiteDoor {
+    start: Start,
+    clock: Arc<SessionClock>,
+    trust: Arc<Trust>,
+    behind: std::sync::OnceLock<Behind>,
+}
+
+/// What is behind the door.
+pub struct Behind {
+    /// To the spool.
+    pub intake: Intake,
+    /// To the cloud.
+    pub uplink: Uplink,
+    /// To dashboards.
+    pub live: LiveFeed,
+    /// To the choices.
+    pub plans: Plans,
+}
+
+impl SiteDoor {
+    /// A door with nothing behind it yet.
+    pub fn new(start: Start, clock: Arc<SessionClock>, trust: Arc<Trust>) -> Arc<Self> {
+        Arc::new(Self {
+            start,
+            clock,
+            trust,
+            behind: std::sync::OnceLock::new(),
+        })
+    }
+
+    /// Opens it.
+    pub fn open(&self, behind: Behind) {
+        if self.behind.set(behind).is_err() {
+            warn!("the door was open already");
+        }
+    }
+
+    fn records(&self, behind: &Behind, topic: Topic, payload: Bytes) -> Verdict {
+        let received_ms = self.clock.now().wall_ms;
+        match Incoming::read(topic, payload, received_ms) {
+            Some(Ok(incoming)) => {
+                let incoming = Arc::new(incoming);
+                behind.live.offer(&incoming);
+                behind.intake.offer(incoming)
+            }
+            Some(Err(error)) => {
+                debug!(%error, "records are refused");
+                Verdict::Refused
+            }
+            None => Verdict::Refused,
+        }
+    }
+}
+
+#[async_trait]
+impl Door for SiteDoor {
+    async fn admit(&self, identity: &Identity, _serial: Option<&str>) -> bool {
+        // Its site is ours by coming here; a device that moved is told so by its documents.
+        matches!(identity, Identity::Device { org, .. } if *org == self.start.org)
+    }
+
+    async fn grant(&self, token: &str) -> Option<Grant> {
+        self.trust.grant(token)
+    }
+
+    async fn ingest(&self, arrival: Arrival) -> Verdict {
+        let Some(behind) = self.behind.get() else {
+            return Verdict::Busy;
+        };
+        let Arrival { topic, payload, .. } = arrival;
+        match topic.channel {
+            Channel::Result(_) | Channel::Event(_) => self.records(behind, topic, payload),
+            Channel::Reported => match reported(&topic.device, &payload) {
+                Some(reported) => {
+                    behind.plans.reported(&reported);
+                    behind.uplink.offer(topic, payload)
+                }
+                None => Verdict::Refused,
+            },
+            _ => behind.uplink.offer(topic, payload),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.trusted_ms()
+    }
+}
+
+/// What a device reports. The signature is the cloud's to check: the gateway only paces by it.
+fn reported(device: &DeviceId, payload: &[u8]) -> Option<Reported> {
+    let envelope = Envelope::from_cbor(payload).ok()?;
+    let reported = Reported::from_cbor(&envelope.payload).ok()?;
+    (reported.device == *device).then_some(reported)
+}
+
+/// The way down.
+pub struct SiteDown {
+    start: Start,
+    store: SiteStore,
+    broker: BrokerHandle,
+    plans: Plans,
+    trust: Arc<Trust>,
+    linked: AtomicBool,
+}
+
+impl SiteDown {
+    /// Publishes on `broker` what it keeps in `store`.
+    pub fn new(
+        start: Start,
+        store: SiteStore,
+        broker: BrokerHandle,
+        plans: Plans,
+        trust: Arc<Trust>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            start,
+            store,
+            broker,
+            plans,
+            trust,
+            linked: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the cloud is connected.
+    pub fn is_linked(&self) -> bool {
+        self.linked.load(Ordering::Relaxed)
+    }
+
+    /// Retained state after a start: the broker has forgotten it.
+    pub async fn restore(&self) {
+        for (device, document) in self.store.all() {
+            if device != DeviceId::gateway() {
+                let topic = self.start.topic_of(device, Channel::Desired);
+                self.broker.publish(&topic, document).await;
+            }
+        }
+    }
+
+    /// Reads the site's plans whenever other keys are known, until `stop` is cancelled.
+    pub async fn follow_keys(self: Arc<Self>, stop: CancellationToken) -> Result<(), GatewayError> {
+        let mut changed = self.trust.changed();
+        changed.mark_changed();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = changed.changed() => if changed.is_err() { return Ok(()) },
+            }
+            self.read_plans();
+        }
+    }
+
+    fn read_plans(&self) {
+        let Some(document) = self.store.get(&DeviceId::gateway()) else {
+            return;
+        };
+        match self.trust.site_desired(&document) {
+            Ok(desired) if desired.org == self.start.org && desired.site == self.start.site => {
+                self.plans.desired(desired);
+            }
+            Ok(_) => warn!("a plan for another site was refused"),
+            Err(error) => warn!(%error, "not carried out"),
+        }
+    }
+}
+
+#[async_trait]
+impl Downlink for SiteDown {
+    async fn desired(&self, topic: Topic, document: Bytes) {
+        // What it names may be newer than what we know.
+        self.trust.refresh_soon();
+        match self.store.put(&topic.device, document.clone()) {
+            Ok(_) if topic.device == DeviceId::gateway() => self.read_plans(),
+            Ok(false) => {}
+            Ok(true) => self.broker.publish(&topic, document).await,
+            Err(error) => {
+                warn!(%error, device.id = %topic.device, "a desired document is not kept")
+            }
+        }
+    }
+
+    async fn command(&self, topic: Topic, command: Bytes) {
+        self.broker.publish(&topic, command).await;
+    }
+
+    fn linked(&self, up: bool) {
+        self.linked.store(up, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,497 @@
+//! The store of the spool on sled 0.34: one thread has it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use noroshi_protocol::{
+    Ack, BootId, DeviceId, DropReason, Dropped, Event, RangeSet, StoreId, Stream,
+};
+use noroshi_service::clock::SessionClock;
+use noroshi_service::files;
+use sled::{Batch, Db, Tree};
+
+use super::durability::Durability;
+use super::index::{Entry, Flow, Index, Stage};
+use super::own::Own;
+use super::stored::{Stored, number_of};
+use super::{SpoolOptions, SpoolStats, fault};
+use crate::GatewayError;
+use crate::delivery::{Incoming, Kept};
+use crate::start::{Start, random};
+
+/// Most of sled's memory; entries are written once and read in order.
+const CACHE_BYTES: u64 = 2 << 20;
+/// Left free on the disk.
+const RESERVE_BYTES: u64 = 16 << 20;
+/// Starts without entries that are remembered for finding duplicates.
+const IDLE_FLOWS: usize = 2_000;
+/// Own pages and keys a piece costs beside its bytes, about.
+const OVERHEAD: u64 = 32;
+const OUR_STORE: &[u8] = b"store";
+const CLOUD_STORE: &[u8] = b"cloud store";
+
+/// A batch to be sent on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its place in the order of arrival.
+    pub number: u64,
+    /// Where it was published and is to be published.
+    pub topic: String,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+pub(super) struct Store {
+    folder: PathBuf,
+    database: Db,
+    records: Tree,
+    acknowledged: Tree,
+    durability: Durability,
+    options: SpoolOptions,
+    index: Index,
+    next: u64,
+    own: Own,
+    id: StoreId,
+    dropped: u64,
+}
+
+/// Opens the database; panics on some kinds of damage.
+pub(super) fn open_database(folder: &Path) -> Result<Db, GatewayError> {
+    sled::Config::new()
+        .path(folder)
+        .cache_capacity(CACHE_BYTES)
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(None)
+        .open()
+        .map_err(|error| fault(folder, error))
+}
+
+impl Store {
+    pub(super) fn open(
+        folder: &Path,
+        options: SpoolOptions,
+        start: Start,
+        clock: Arc<SessionClock>,
+    ) -> Result<Self, GatewayError> {
+        let database = open_database(folder)?;
+        let broken = |error| fault(folder, error);
+        let records = database.open_tree("records").map_err(broken)?;
+        let acknowledged = database.open_tree("acknowledged").map_err(broken)?;
+        let id = own_id(&database).map_err(broken)??;
+        let mut store = Self {
+            folder: folder.to_owned(),
+            durability: Durability::of(folder)?,
+            database,
+            records,
+            acknowledged,
+            options,
+            index: Index::default(),
+            next: 0,
+            own: Own::new(start, clock),
+            id,
+            dropped: 0,
+        };
+        store.count()?;
+        store.durability.make_durable(&store.database)?;
+        Ok(store)
+    }
+
+    pub(super) fn id(&self) -> &StoreId {
+        &self.id
+    }
+
+    fn broken(&self, error: sled::Error) -> GatewayError {
+        fault(&self.folder, error)
+    }
+
+    /// Reads everything once, into the index.
+    fn count(&mut self) -> Result<(), GatewayError> {
+        let mut pieces: Vec<sled::IVec> = Vec::new();
+        let mut current = None;
+        let records = self.records.clone();
+        for piece in &records {
+            let (key, value) = piece.map_err(|error| self.broken(error))?;
+            let Some(number) = number_of(&key) else {
+                continue;
+            };
+            if current.is_some_and(|current| current != number) {
+                self.take_in(current, &std::mem::take(&mut pieces))?;
+            }
+            current = Some(number);
+            pieces.push(value);
+        }
+        self.take_in(current, &pieces)?;
+        self.next = self.index.last().map_or(0, |last| last + 1);
+        for entry in &self.acknowledged.clone() {
+            let (key, _) = entry.map_err(|error| self.broken(error))?;
+            let known = key.as_ref().try_into().map(u64::from_be_bytes);
+            if !known.is_ok_and(|number| self.index.entry(number).is_some()) {
+                self.acknowledged
+                    .remove(&key)
+                    .map_err(|error| self.broken(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, number: Option<u64>, pieces: &[sled::IVec]) -> Result<(), GatewayError> {
+        let Some(number) = number else { return Ok(()) };
+        let Some(stored) = Stored::join(pieces) else {
+            // A batch is written at once, so this is damage that sled did not notice.
+            tracing::error!(
+                number,
+                "an entry of the spool can't be read and is left out"
+            );
+            return Ok(());
+        };
+        let acknowledged = self
+            .acknowledged
+            .get(number.to_be_bytes())
+            .map_err(|error| self.broken(error))?
+            .and_then(|at| at.as_ref().try_into().ok().map(u64::from_be_bytes));
+        let stage = acknowledged.map_or(Stage::Pending, Stage::Acknowledged);
+        let bytes = pieces
+            .iter()
+            .map(|piece| piece.len() as u64 + OVERHEAD)
+            .sum();
+        self.index.insert(number, entry(&stored, bytes, stage));
+        Ok(())
+    }
+
+    /// Keeps batches in one synced write.
+    pub(super) fn keep(&mut self, batches: &[Arc<Incoming>]) -> Result<Vec<Kept>, GatewayError> {
+        let mut change = Change::default();
+        let mut kept = Vec::with_capacity(batches.len());
+        for incoming in batches {
+            let sequences = incoming.sequences();
+            let flow = Flow {
+                device: incoming.topic.device.to_string(),
+                boot: incoming.boot(),
+                stream: incoming.stream(),
+            };
+            if !self.index.has_seen(&flow, &sequences) {
+                self.add(&mut change, &stored(incoming, &flow, &sequences))?;
+            }
+            kept.push(Kept {
+                settled: sequences,
+                refused: Vec::new(),
+            });
+        }
+        self.make_room(&mut change)?;
+        self.commit(change)?;
+        Ok(kept)
+    }
+
+    /// Keeps an event of the gateway itself.
+    pub(super) fn report(&mut self, event: Event) -> Result<(), GatewayError> {
+        let mut change = Change::default();
+        self.add_own(&mut change, vec![event])?;
+        self.commit(change)
+    }
+
+    fn add_own(&mut self, change: &mut Change, events: Vec<Event>) -> Result<(), GatewayError> {
+        for stored in self.own.batches(events) {
+            self.add(change, &stored)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, change: &mut Change, stored: &Stored) -> Result<(), GatewayError> {
+        let number = self.next;
+        let pieces = stored.pieces(number).ok_or_else(|| GatewayError::Spool {
+            folder: self.folder.clone(),
+            reason: "a batch does not fit".into(),
+            full: false,
+        })?;
+        self.next += 1;
+        let mut bytes = 0;
+        for (key, value) in pieces {
+            bytes += value.len() as u64 + OVERHEAD;
+            change.batch.insert(&key, value);
+        }
+        change.bytes += bytes;
+        change
+            .added
+            .push((number, entry(stored, bytes, Stage::Pending)));
+        Ok(())
+    }
+
+    /// Lets the oldest go: acknowledged batches silently, others with an event that says so.
+    fn make_room(&mut self, change: &mut Change) -> Result<(), GatewayError> {
+        let quota = self.options.quota_bytes;
+        let wanted = self.index.bytes() + change.bytes;
+        let scarce = change.bytes > 0
+            && files::free_space(&self.folder).is_ok_and(|free| free < RESERVE_BYTES);
+        let (to_free, reason) = if wanted > quota {
+            (wanted.saturating_sub(quota / 8 * 7), DropReason::Quota)
+        } else if scarce {
+            (change.bytes, DropReason::DiskFull)
+        } else {
+            return Ok(());
+        };
+        let gateway = DeviceId::gateway();
+        let victims = self
+            .index
+            .victims(to_free, |entry| entry.flow.device != gateway.as_str());
+        self.drop_entries(change, &victims, reason)
+    }
+
+    fn drop_entries(
+        &mut self,
+        change: &mut Change,
+        victims: &[u64],
+        reason: DropReason,
+    ) -> Result<(), GatewayError> {
+        let mut lost: BTreeMap<Flow, RangeSet> = BTreeMap::new();
+        for number in victims {
+            self.remove_pieces(change, *number)?;
+            let Some(entry) = self.index.entry(*number) else {
+                continue;
+            };
+            if entry.stage == Stage::Pending {
+                let ranges = lost.entry(entry.flow.clone()).or_default();
+                entry
+                    .sequences
+                    .iter()
+                    .for_each(|range| ranges.insert(*range));
+            }
+        }
+        change.removed.extend_from_slice(victims);
+        let events: Vec<Event> = lost
+            .iter()
+            .flat_map(|(flow, ranges)| {
+                ranges.ranges().iter().map(move |range| {
+                    let (boot, stream) = (flow.boot, flow.stream);
+                    let dropped = Dropped {
+                        boot,
+                        stream,
+                        range: *range,
+                        reason,
+                    };
+                    Own::drop_event(&flow.device, dropped)
+                })
+            })
+            .collect();
+        self.dropped += lost.values().map(RangeSet::count).sum::<u64>();
+        self.add_own(change, events)
+    }
+
+    fn remove_pieces(&self, change: &mut Change, number: u64) -> Result<(), GatewayError> {
+        for piece in self.records.scan_prefix(number.to_be_bytes()) {
+            let (key, _) = piece.map_err(|error| self.broken(error))?;
+            change.batch.remove(key);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, change: Change) -> Result<(), GatewayError> {
+        if change.added.is_empty() && change.removed.is_empty() {
+            return Ok(());
+        }
+        crate::failpoint::pass("spool.before_write");
+        self.records
+            .apply_batch(change.batch)
+            .map_err(|error| self.broken(error))?;
+        self.durability.make_durable(&self.database)?;
+        for number in change.removed {
+            self.index.remove(number);
+            let _ = self.acknowledged.remove(number.to_be_bytes());
+        }
+        for (number, entry) in change.added {
+            self.index.insert(number, entry);
+        }
+        self.index.forget_idle(IDLE_FLOWS);
+        Ok(())
+    }
+
+    /// Takes the cloud's acknowledgement; answers the batches that need not be sent any more.
+    pub(super) fn settle(
+        &mut self,
+        device: &str,
+        stream: Stream,
+        ack: &Ack,
+        now_ms: u64,
+    ) -> Result<Settled, GatewayError> {
+        let replaced = self.note_cloud_store(&ack.store)?;
+        let flow = Flow {
+            device: device.to_owned(),
+            boot: ack.boot,
+            stream,
+        };
+        let ranges = ack
+            .settled
+            .iter()
+            .copied()
+            .chain(ack.refused.iter().map(|refusal| refusal.range));
+        let done = self.index.settle(&flow, ranges, now_ms);
+        crate::failpoint::pass("spool.before_settle");
+        for number in &done {
+            self.mark(*number, now_ms)?;
+        }
+        Ok(Settled { done, replaced })
+    }
+
+    /// Not synced: after a power cut the batch is sent again and acknowledged again.
+    fn mark(&self, number: u64, now_ms: u64) -> Result<(), GatewayError> {
+        self.acknowledged
+            .insert(number.to_be_bytes(), &now_ms.to_be_bytes())
+            .map(drop)
+            .map_err(|error| self.broken(error))
+    }
+
+    /// A batch that the cloud never takes does not wait any more.
+    pub(super) fn park(
+        &mut self,
+        number: u64,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<(), GatewayError> {
+        let Some(entry) = self.index.entry(number).cloned() else {
+            return Ok(());
+        };
+        self.index.acknowledge(number, now_ms);
+        self.mark(number, now_ms)?;
+        // The gateway's own events are not reported about, or one refusal would make another.
+        if entry.flow.device == DeviceId::gateway().as_str() {
+            return Ok(());
+        }
+        self.report(Own::park_event(
+            &entry.flow.device,
+            entry.flow.stream,
+            reason,
+        ))
+    }
+
+    fn note_cloud_store(&mut self, store: &StoreId) -> Result<bool, GatewayError> {
+        let known = self
+            .database
+            .get(CLOUD_STORE)
+            .map_err(|error| self.broken(error))?;
+        if known.as_deref() == Some(store.as_str().as_bytes()) {
+            return Ok(false);
+        }
+        let replaced = known.is_some();
+        if replaced {
+            self.acknowledged
+                .clear()
+                .map_err(|error| self.broken(error))?;
+            self.index.all_pending();
+        }
+        self.database
+            .insert(CLOUD_STORE, store.as_str().as_bytes())
+            .map_err(|error| self.broken(error))?;
+        self.durability.make_durable(&self.database)?;
+        Ok(replaced)
+    }
+
+    /// Batches after `after` that wait, oldest first, at most `count`.
+    pub(super) fn waiting(
+        &self,
+        after: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<Waiting>, GatewayError> {
+        let mut waiting = Vec::new();
+        for number in self.index.pending_after(after, count) {
+            let mut pieces = Vec::new();
+            for piece in self.records.scan_prefix(number.to_be_bytes()) {
+                pieces.push(piece.map_err(|error| self.broken(error))?.1);
+            }
+            if let Some(stored) = Stored::join(&pieces) {
+                waiting.push(Waiting {
+                    number,
+                    topic: stored.topic,
+                    payload: stored.payload,
+                });
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Deletes what was acknowledged long enough ago.
+    pub(super) fn tidy(&mut self, now_ms: u64) -> Result<(), GatewayError> {
+        let before = now_ms.saturating_sub(self.options.keep_acknowledged_ms);
+        let mut change = Change::default();
+        for number in self.index.outlived(before).into_iter().take(1_000) {
+            self.remove_pieces(&mut change, number)?;
+            change.removed.push(number);
+        }
+        self.commit(change)
+    }
+
+    pub(super) fn is_pending(&self, number: u64) -> bool {
+        self.index.is_pending(number)
+    }
+
+    pub(super) fn stats(&self) -> SpoolStats {
+        let (pending, pending_bytes) = self.index.pending();
+        SpoolStats {
+            pending,
+            pending_bytes,
+            bytes: self.index.bytes(),
+            dropped: self.dropped,
+        }
+    }
+
+    /// The number that the next batch gets.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+/// What an acknowledgement did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Batches that wait no more.
+    pub done: Vec<u64>,
+    /// The cloud's store is another one than before: everything kept waits again.
+    pub replaced: bool,
+}
+
+#[derive(Default)]
+struct Change {
+    batch: Batch,
+    bytes: u64,
+    added: Vec<(u64, Entry)>,
+    removed: Vec<u64>,
+}
+
+fn stored(incoming: &Incoming, flow: &Flow, sequences: &RangeSet) -> Stored {
+    Stored {
+        topic: incoming.topic.to_string(),
+        device: flow.device.clone(),
+        boot: flow.boot,
+        stream: flow.stream,
+        sequences: sequences.ranges().to_vec(),
+        received_ms: incoming.received_ms,
+        payload: incoming.payload.to_vec(),
+    }
+}
+
+fn entry(stored: &Stored, bytes: u64, stage: Stage) -> Entry {
+    let flow = Flow {
+        device: stored.device.clone(),
+        boot: stored.boot,
+        stream: stored.stream,
+    };
+    Entry {
+        flow,
+        sequences: stored.sequences.clone(),
+        bytes,
+        stage,
+    }
+}
+
+fn own_id(database: &Db) -> Result<Result<StoreId, GatewayError>, sled::Error> {
+    if let Some(id) = database.get(OUR_STORE)?
+        && let Ok(id) = String::from_utf8_lossy(&id).parse()
+    {
+        return Ok(Ok(id));
+    }
+    let id = match random::<16>() {
+        Ok(bytes) => BootId::from_bytes(bytes).to_string(),
+        Err(error) => return Ok(Err(error)),
+    };
+    database.insert(OUR_STORE, id.as_bytes())?;
+    Ok(Ok(id.parse().expect("hexadecimal digits are an id")))
+}
