@@ -1,0 +1,46 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { answer, api } from "./client";
+import { problemOf } from "./problem";
+import { sessionKey } from "./queries";
+import type { Caller } from "./types";
+
+async function currentCaller(): Promise<Caller | null> {
+  try {
+    return await answer(api.GET("/api/v1/sessions/current"));
+  } catch (error) {
+    if (problemOf(error).status === 401) return null;
+    throw error;
+  }
+}
+
+/** Who is signed in; null is nobody. */
+export function useSession() {
+  return useQuery({ queryKey: sessionKey, queryFn: currentCaller, staleTime: Infinity });
+}
+
+export function useSignIn() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: { username: string; password: string }) =>
+      answer(api.POST("/api/v1/sessions", { body })),
+    onSuccess: (caller) => client.setQueryData(sessionKey, caller),
+  });
+}
+
+export function useSignOut() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => answer(api.DELETE("/api/v1/sessions/current")),
+    onSuccess: () => {
+      client.setQueryData(sessionKey, null);
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionKey[0] });
+    },
+  });
+}
+
+/** Whether the signed-in caller may do what `needed` stands for. */
+export function useMay(needed: "operate" | "admin"): boolean {
+  const scope = useSession().data?.scope;
+  return scope === "admin" || scope === needed;
+}

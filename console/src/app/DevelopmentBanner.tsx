@@ -1,0 +1,13 @@
+import { useOrganisation } from "../api/organisation";
+import { dateTime } from "../text/format";
+
+/** Says that releases are signed by a development root, and until when. */
+export function DevelopmentBanner({ className }: { className: string }) {
+  const expires = useOrganisation().data?.root_expires_ms;
+  return (
+    <div className={className} role="note">
+      <strong>Development root.</strong> Releases are signed with keys made on this machine
+      {expires ? ` that expire on ${dateTime(expires)}` : ""}. Not for production.
+    </div>
+  );
+}

@@ -1,0 +1,78 @@
+import { Stack, Text } from "@mantine/core";
+import { useParams } from "react-router";
+
+import { useDevice } from "../api/devices";
+import { readCapabilities, readReport } from "../api/report";
+import type { DeviceDetail } from "../api/types";
+import { Answer } from "../parts/Answer";
+import { Columns } from "../parts/Columns";
+import { Mark, Presence } from "../parts/Mark";
+import { Page } from "../parts/Page";
+import { Panel } from "../parts/Panel";
+import { DeviceCapabilities, DeviceRecord } from "./device/DeviceFacts";
+import { DeviceEvents } from "./device/DeviceEvents";
+import { DeviceLive } from "./device/DeviceLive";
+import { DevicePipelines } from "./device/DevicePipelines";
+import { DeviceResults } from "./device/DeviceResults";
+import { DeviceUpdate } from "./device/DeviceUpdate";
+
+const parent = { to: "/devices", text: "Devices" };
+
+function Status({ device }: { device: DeviceDetail }) {
+  if (device.revoked) return <Mark tone="bad" text="revoked" />;
+  return (
+    <Presence
+      status={device.status}
+      sinceMs={device.status_since_ms}
+      because={device.unknown_because}
+    />
+  );
+}
+
+function Content({ device }: { device: DeviceDetail }) {
+  const report = readReport(device.reported);
+  return (
+    <Page
+      title={device.name}
+      parent={parent}
+      mark={<Status device={device} />}
+      about={`${device.id} at site ${device.site}`}
+    >
+      <Panel title="Why">
+        <Text size="sm">{device.why}</Text>
+        {device.unknown_because && (
+          <Text size="sm" c="dimmed" mt={4}>
+            {device.unknown_because}
+          </Text>
+        )}
+      </Panel>
+      {report?.update && <DeviceUpdate update={report.update} />}
+      <DevicePipelines assigned={device.pipelines} report={report} />
+      <Columns>
+        <Stack gap="lg">
+          <DeviceLive site={device.site} device={device.id} />
+          <DeviceResults device={device.id} />
+        </Stack>
+        <Stack gap="lg">
+          <DeviceRecord device={device} report={report} />
+          <DeviceCapabilities capabilities={readCapabilities(device.capabilities)} />
+          <DeviceEvents device={device.id} />
+        </Stack>
+      </Columns>
+    </Page>
+  );
+}
+
+/** Everything about one device. */
+export function DevicePage() {
+  const id = useParams()["device"] ?? "";
+  const query = useDevice(id);
+  if (query.data) return <Content device={query.data} />;
+  return (
+    <Page title={id} parent={parent}>
+      <Answer query={query} waiting="Fetching the device">
+        {() => null}
+      </Answer>
+    </Page>
+  );
+}

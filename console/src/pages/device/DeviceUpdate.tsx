@@ -1,0 +1,38 @@
+import { Group, Progress, Stack, Text } from "@mantine/core";
+
+import type { Update } from "../../api/report";
+import { Mark } from "../../parts/Mark";
+import { Panel } from "../../parts/Panel";
+import { bytes } from "../../text/format";
+import { phaseTone } from "../../text/status";
+
+/** Where the device's update is, why it ended so, and how much is fetched. */
+export function DeviceUpdate({ update }: { update: Update }) {
+  const { phase, fetched, total } = update;
+  const share = total > 0 ? Math.min(100, (fetched / total) * 100) : 0;
+  return (
+    <Panel title="Update" aside={<Mark tone={phaseTone(phase.word)} text={phase.word} />}>
+      <Stack gap="xs">
+        {phase.reason && <Text size="sm">{phase.reason}</Text>}
+        {total > 0 && (
+          <>
+            <Progress value={share} aria-label="Fetched" />
+            <Group justify="space-between">
+              <Text size="xs" c="dimmed">
+                plan {update.plan}
+              </Text>
+              <Text size="xs" c="dimmed">
+                {bytes(fetched)} of {bytes(total)} fetched
+              </Text>
+            </Group>
+          </>
+        )}
+        {total === 0 && (
+          <Text size="xs" c="dimmed">
+            plan {update.plan}: nothing to fetch
+          </Text>
+        )}
+      </Stack>
+    </Panel>
+  );
+}

@@ -1,0 +1,22 @@
+import { Group, Stack, Text } from "@mantine/core";
+
+import type { Rollout } from "../../api/types";
+import { Mark } from "../../parts/Mark";
+import { counted } from "../../text/format";
+import { waveTone } from "../../text/status";
+
+/** The waves in order, each with its state. */
+export function RolloutWaves({ rollout }: { rollout: Rollout }) {
+  return (
+    <Stack gap={6} component="ol" p={0} m={0} style={{ listStyle: "none" }}>
+      {rollout.waves.map(({ percent, devices, state }, place) => (
+        <Group key={percent} component="li" gap="md" justify="space-between">
+          <Text size="sm" fw={place === rollout.wave ? 600 : 400}>
+            Wave {place + 1}: up to {percent} %, {counted(devices, "device")}
+          </Text>
+          <Mark tone={waveTone(state)} text={state} />
+        </Group>
+      ))}
+    </Stack>
+  );
+}
