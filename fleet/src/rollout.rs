@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use fact::Standing;
 pub use spec::{Member, Spec, SpecError, Threshold};
-pub use summary::{Summary, WaveSummary};
+pub use summary::{DeviceProgress, Summary, WaveSummary};
 
 use fact::Fact;
 

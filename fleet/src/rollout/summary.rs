@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use noroshi_protocol::UpdatePhase;
+use noroshi_protocol::{DeviceId, PlanId, UpdatePhase};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Standing};
@@ -140,5 +140,33 @@ impl Rollout {
             }
         }
         waves
+    }
+}
+
+/// One device of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceProgress {
+    /// Its wave, counted from 1.
+    pub wave: u32,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The same in a word: `waiting`, `assigned`, a phase's word, `missed` or `gone`.
+    pub word: &'static str,
+    /// What it reported last about its plan.
+    pub phase: Option<UpdatePhase>,
+    /// Its plan.
+    pub plan: Option<PlanId>,
+}
+
+impl Rollout {
+    /// How far `device` is; none if it is no member.
+    pub fn device(&self, device: &DeviceId) -> Option<DeviceProgress> {
+        self.facts.get(device).map(|fact| DeviceProgress {
+            wave: fact.wave as u32 + 1,
+            standing: fact.standing(),
+            word: fact.word(),
+            phase: fact.phase().cloned(),
+            plan: fact.plan().cloned(),
+        })
     }
 }
