@@ -7,7 +7,7 @@ use noroshi_protocol::{PipelineState, Reported};
 use crate::daemon::LocalStatus;
 
 /// The state as lines.
-pub fn text(status: &LocalStatus) -> String {
+pub(crate) fn text(status: &LocalStatus) -> String {
     let mut text = String::new();
     let link = if status.connected {
         "connected"

@@ -150,11 +150,12 @@ impl Controller {
             },
             Input::RestartWorker(pipeline, answer) => {
                 let there = self.desk.crew.restart(&pipeline).await;
-                drop(answer.send(there));
+                // Who asked may be gone.
+                let _ = answer.send(there);
             }
             Input::Purge(answer) => {
                 let freed = self.drop_files().await;
-                drop(answer.send(freed));
+                let _ = answer.send(freed);
             }
         }
         Ok(())

@@ -7,16 +7,15 @@ const WINDOW: usize = 256;
 
 /// Counts and CPU times since the worker's model was started.
 #[derive(Debug, Clone, Default)]
-pub struct Figures {
+pub(super) struct Figures {
     frames: u64,
-    results: u64,
     crashes: u32,
     cpu_us: VecDeque<u32>,
 }
 
 impl Figures {
     /// A frame was answered.
-    pub fn answered(&mut self, cpu_us: u32) {
+    pub(super) fn answered(&mut self, cpu_us: u32) {
         self.frames += 1;
         if self.cpu_us.len() == WINDOW {
             self.cpu_us.pop_front();
@@ -24,34 +23,24 @@ impl Figures {
         self.cpu_us.push_back(cpu_us);
     }
 
-    /// An answer became a result.
-    pub fn passed(&mut self) {
-        self.results += 1;
-    }
-
     /// The worker died or hung.
-    pub fn crashed(&mut self) {
+    pub(super) fn crashed(&mut self) {
         self.crashes += 1;
     }
 
     /// Frames answered.
-    pub fn frames(&self) -> u64 {
+    pub(super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Answers that became results.
-    pub fn results(&self) -> u64 {
-        self.results
-    }
-
     /// Times that the worker died or hung.
-    pub fn crashes(&self) -> u32 {
+    pub(super) fn crashes(&self) -> u32 {
         self.crashes
     }
 
     /// The CPU time that `percent` of the last inferences did not exceed, in microseconds; 0
     /// before the first.
-    pub fn cpu_us(&self, percent: usize) -> u32 {
+    pub(super) fn cpu_us(&self, percent: usize) -> u32 {
         let mut sorted: Vec<u32> = self.cpu_us.iter().copied().collect();
         sorted.sort_unstable();
         let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);

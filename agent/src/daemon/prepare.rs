@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use noroshi_fleet::update::{Failure, Step};
 use noroshi_model::{Blob, Capabilities, Manifest, Variant, Verdict, verdict};
-use noroshi_protocol::{Assignment, PipelineId};
+use noroshi_protocol::Assignment;
 use noroshi_service::download::{Download, DownloadError};
 use tokio::sync::{mpsc, watch};
 
@@ -17,7 +17,6 @@ use crate::config::Config;
 
 /// A pipeline's next worker, loaded and tested.
 pub(super) struct Candidate {
-    pub(super) pipeline: PipelineId,
     pub(super) prepared: Box<Prepared>,
     pub(super) worker: WorkerProcess,
 }
@@ -187,7 +186,6 @@ impl Preparation {
             let prepared = self.prepared(assignment)?;
             let worker = self.test_one(&prepared).await?;
             candidates.push(Candidate {
-                pipeline: assignment.pipeline.clone(),
                 prepared: Box::new(prepared),
                 worker,
             });

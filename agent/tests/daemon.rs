@@ -1,0 +1,191 @@
+//! The whole agent in real processes, without a network: it runs from what is on its disk.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::collections::HashSet;
+
+use common::{World, eventually, is_private, send};
+use noroshi_protocol::{Answer, Event, Stream};
+use rustix::process::Signal;
+
+/// Every result is whole, no frame has two, sequences have no gap, and each frame is in the
+/// source's own log.
+fn check_results(world: &World) -> usize {
+    let announced: HashSet<String> = world.log().into_iter().collect();
+    let results = world.results();
+    let mut frames = HashSet::new();
+    let mut next = std::collections::HashMap::new();
+    for held in &results {
+        let answer: Answer = serde_cbor::from_slice(&held.body).unwrap();
+        let frame = answer.frame.to_string();
+        assert!(announced.contains(&frame), "{frame} was never announced");
+        assert!(frames.insert(frame), "two results for one frame");
+        let sequence = next.entry(held.place.start).or_insert(0);
+        assert_eq!(held.place.sequence, *sequence);
+        *sequence += 1;
+        assert_eq!(answer.top.len(), 2);
+        assert!(answer.top[0].score > 0.5);
+    }
+    results.len()
+}
+
+fn kinds(world: &World) -> Vec<String> {
+    world
+        .held(Stream::Event)
+        .iter()
+        .map(|held| {
+            serde_cbor::from_slice::<Event>(&held.body)
+                .unwrap()
+                .kind
+                .to_string()
+        })
+        .collect()
+}
+
+#[test]
+fn a_cold_boot_without_a_network_infers_from_local_state() {
+    let world = World::new(50.0, "");
+    let agent = world.start(&[]);
+    eventually("frames are answered", || {
+        (agent.frames() > 20).then_some(())
+    });
+    let pipeline = agent.pipeline().unwrap();
+    assert_eq!(pipeline["state"], "running");
+    assert_eq!(agent.status().unwrap()["connected"], false);
+    assert!(is_private(&world.path("state")));
+    agent.stop();
+    assert!(check_results(&world) > 20);
+    let labels: Vec<String> = world
+        .results()
+        .iter()
+        .take(2)
+        .map(|held| {
+            serde_cbor::from_slice::<Answer>(&held.body).unwrap().top[0]
+                .label
+                .clone()
+        })
+        .collect();
+    assert_eq!(labels, ["red", "blue"]);
+    assert_eq!(kinds(&world), ["started"]);
+}
+
+#[test]
+fn killed_children_and_a_killed_agent_come_back() {
+    let world = World::new(50.0, "");
+    let mut agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    for role in ["worker", "source"] {
+        let before = agent.children(role);
+        assert_eq!(before.len(), 1, "{role}");
+        send(before[0], Signal::KILL);
+        eventually("another process", || {
+            let now = agent.children(role);
+            (now.len() == 1 && now != before).then_some(())
+        });
+        let frames = agent.frames();
+        eventually("frames go on", || {
+            (agent.frames() > frames + 5).then_some(())
+        });
+    }
+    let orphans = [agent.children("worker"), agent.children("source")].concat();
+    agent.signal(Signal::KILL);
+    agent.child.wait().unwrap();
+    eventually("no orphans", || {
+        let alive = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| !c.is_empty())
+        };
+        (!orphans.iter().any(alive)).then_some(())
+    });
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    agent.stop();
+    check_results(&world);
+    let starts: HashSet<u64> = world.results().iter().map(|r| r.place.start).collect();
+    assert_eq!(starts, HashSet::from([1, 2]));
+    let kinds = kinds(&world);
+    assert!(kinds.contains(&"worker-failed".to_owned()));
+    assert!(kinds.contains(&"source-failed".to_owned()));
+}
+
+#[test]
+fn a_worker_that_hangs_is_ended() {
+    let world = World::new(20.0, "[worker]\ninference_ms = 300\n");
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    let before = agent.children("worker");
+    send(before[0], Signal::STOP);
+    eventually("another worker", || {
+        let now = agent.children("worker");
+        (now.len() == 1 && now != before).then_some(())
+    });
+    let frames = agent.frames();
+    eventually("frames go on", || {
+        (agent.frames() > frames + 5).then_some(())
+    });
+    assert_eq!(agent.pipeline().unwrap()["figures"]["crashes"], 1);
+    agent.stop();
+    check_results(&world);
+}
+
+#[test]
+fn a_kill_between_write_and_sync_loses_no_record() {
+    let world = World::new(100.0, "");
+    for point in [
+        "outbox.after_write",
+        "outbox.before_sync",
+        "outbox.before_answer",
+    ] {
+        let mut agent = world.start(&[("NOROSHI_FAILPOINT", &format!("{point}=kill@6"))]);
+        let status = agent.child.wait().unwrap();
+        assert!(!status.success());
+    }
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    agent.stop();
+    check_results(&world);
+}
+
+#[test]
+fn a_corrupt_outbox_is_moved_aside_and_told() {
+    let world = World::new(20.0, "");
+    let store = world.path("state/outbox");
+    std::fs::create_dir_all(&store).unwrap();
+    // A configuration that sled refuses: another version of its format.
+    std::fs::write(
+        store.join("conf"),
+        b"segment_size: 7\nuse_compression: true\nversion: 9.9\n",
+    )
+    .unwrap();
+    std::fs::write(store.join("db"), vec![0x55; 100_000]).unwrap();
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 2).then_some(()));
+    agent.stop();
+    assert!(kinds(&world).contains(&"outbox-corrupt".to_owned()));
+    assert!(world.path("state/outbox.corrupt").exists());
+}
+
+#[test]
+fn a_power_cut_brings_the_state_of_the_last_sync_back() {
+    let world = World::new(100.0, "");
+    let copies = world.path("power");
+    std::fs::create_dir_all(&copies).unwrap();
+    let mut agent = world.start(&[("NOROSHI_POWERCUT_DIR", copies.to_str().unwrap())]);
+    eventually("frames are answered", || {
+        (agent.frames() > 10).then_some(())
+    });
+    let held = agent.status().unwrap()["metrics"]["outbox_held"]
+        .as_u64()
+        .unwrap();
+    agent.signal(Signal::KILL);
+    agent.child.wait().unwrap();
+    std::fs::remove_dir_all(world.path("state/outbox")).unwrap();
+    let copy = ["outbox", "outbox.next", "outbox.old"]
+        .into_iter()
+        .map(|name| copies.join(name))
+        .find(|path| path.exists())
+        .unwrap();
+    std::fs::rename(copy, world.path("state/outbox")).unwrap();
+    let kept = check_results(&world) + kinds(&world).len();
+    assert!(kept as u64 >= held, "{kept} of {held}");
+}
