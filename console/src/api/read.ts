@@ -27,15 +27,3 @@ export function listOf<Item>(value: unknown, read: (item: unknown) => Item | nul
 export function textsOf(value: unknown): string[] {
   return listOf(value, (item) => textOf(item) || null);
 }
-
-/** A state that is a word, or a word with its reason: `"running"` or `{"failed": "no file"}`. */
-export interface Worded {
-  word: string;
-  reason: string | null;
-}
-
-export function wordedOf(value: unknown): Worded | null {
-  if (typeof value === "string") return { word: value, reason: null };
-  const entry = Object.entries(fieldsOf(value) ?? {})[0];
-  return entry ? { word: entry[0], reason: textOf(entry[1]) || null } : null;
-}

@@ -1272,10 +1272,25 @@ export interface components {
         };
         DevicePipeline: {
             pipeline: string;
+            revision: number;
             model: string;
             version: number;
             variant: string;
-            state: unknown;
+            state: string;
+            reason: string | null;
+            frames: number;
+            skipped: number;
+            crashes: number;
+            cpu_us_p50: number;
+            cpu_us_p95: number;
+            memory: number;
+        };
+        DeviceUpdate: {
+            plan: string;
+            phase: string;
+            reason: string | null;
+            fetched: number;
+            total: number;
         };
         Device: {
             id: string;
@@ -1290,7 +1305,7 @@ export interface components {
             version: string;
             chip: string;
             pipelines: components["schemas"]["DevicePipeline"][];
-            update: unknown;
+            update: null | components["schemas"]["DeviceUpdate"];
         };
         DeviceDetail: {
             id: string;
@@ -1305,7 +1320,7 @@ export interface components {
             version: string;
             chip: string;
             pipelines: components["schemas"]["DevicePipeline"][];
-            update: unknown;
+            update: null | components["schemas"]["DeviceUpdate"];
             capabilities: unknown;
             sources: string[];
             reported: unknown;
@@ -1347,6 +1362,7 @@ export interface components {
         Compatibility: {
             device: string;
             name: string;
+            site: string;
             variant: string | null;
             obstacles: string[];
         };
@@ -1378,6 +1394,7 @@ export interface components {
             soak_s?: number;
             deadline_s?: number;
             trial_s?: number;
+            parallel?: number;
             name?: string;
         };
         RolloutDevice: {
@@ -1386,10 +1403,17 @@ export interface components {
             site: string;
             wave: number;
             phase: string;
-            reason: string | null;
+            reason: string;
             variant: string;
             fetched: number;
             total: number;
+        };
+        Wave: {
+            percent: number;
+            devices: number;
+            succeeded: number;
+            failed: number;
+            state: string;
         };
         Rollout: {
             id: string;
@@ -1400,11 +1424,7 @@ export interface components {
             reason: string | null;
             paused: boolean;
             wave: number;
-            waves: {
-                percent: number;
-                devices: number;
-                state: string;
-            }[];
+            waves: components["schemas"]["Wave"][];
             counts: {
                 total: number;
                 waiting: number;

@@ -14,7 +14,7 @@ import { DeviceEvents } from "./device/DeviceEvents";
 import { DeviceLive } from "./device/DeviceLive";
 import { DevicePipelines } from "./device/DevicePipelines";
 import { DeviceResults } from "./device/DeviceResults";
-import { DeviceUpdate } from "./device/DeviceUpdate";
+import { DeviceUpdatePanel } from "./device/DeviceUpdate";
 
 const parent = { to: "/devices", text: "Devices" };
 
@@ -46,8 +46,8 @@ function Content({ device }: { device: DeviceDetail }) {
           </Text>
         )}
       </Panel>
-      {report?.update && <DeviceUpdate update={report.update} />}
-      <DevicePipelines assigned={device.pipelines} report={report} />
+      {device.update && <DeviceUpdatePanel update={device.update} />}
+      <DevicePipelines pipelines={device.pipelines} />
       <Columns>
         <Stack gap="lg">
           <DeviceLive site={device.site} device={device.id} />

@@ -1,7 +1,6 @@
 import { Anchor, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 
-import { readUpdate } from "../api/report";
 import type { Device } from "../api/types";
 import { Ago } from "../parts/Ago";
 import { Empty } from "../parts/Empty";
@@ -18,7 +17,7 @@ interface Props {
 }
 
 function Row({ device }: { device: Device }) {
-  const update = readUpdate(device.update);
+  const { update } = device;
   return (
     <Table.Tr>
       <Table.Td>
@@ -49,9 +48,9 @@ function Row({ device }: { device: Device }) {
       <Table.Td>
         {update ? (
           <Mark
-            tone={phaseTone(update.phase.word)}
-            text={update.phase.word}
-            title={update.phase.reason ?? undefined}
+            tone={phaseTone(update.phase)}
+            text={update.phase}
+            title={update.reason ?? undefined}
           />
         ) : (
           <Text c="dimmed">—</Text>

@@ -61,7 +61,10 @@ function Form({ model, version, pipelines }: Props) {
         </Panel>
         <Stack gap="lg">
           <Panel title="Will it run?">
-            <WillItRun query={compatibility} />
+            <WillItRun
+              query={compatibility}
+              running={new Set(pipelines.flatMap(({ devices }) => devices))}
+            />
           </Panel>
           <Panel title="How">
             <Stack gap="xs">

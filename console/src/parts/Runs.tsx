@@ -1,43 +1,33 @@
 import { Group, Stack, Text } from "@mantine/core";
 
-import { wordedOf } from "../api/read";
-import type { Device } from "../api/types";
+import type { DevicePipeline } from "../api/types";
 import { phaseTone } from "../text/status";
 import { Mark } from "./Mark";
 
-type Pipelines = Device["pipelines"];
-
 /** The pipelines of a device, each with the model version that runs. */
-export function Runs({ pipelines }: { pipelines: Pipelines }) {
+export function Runs({ pipelines }: { pipelines: DevicePipeline[] }) {
   if (pipelines.length === 0) {
     return (
       <Text c="dimmed" size="sm">
-        nothing assigned
+        nothing
       </Text>
     );
   }
   return (
     <Stack gap={2}>
-      {pipelines.map((pipeline) => {
-        const state = wordedOf(pipeline.state);
-        return (
-          <Group key={pipeline.pipeline} gap={8} wrap="nowrap">
-            <Text size="sm">
-              {pipeline.pipeline}{" "}
-              <Text span c="dimmed" size="sm">
-                → {pipeline.model} v{pipeline.version} · {pipeline.variant}
-              </Text>
+      {pipelines.map(({ pipeline, model, version, variant, state, reason }) => (
+        <Group key={pipeline} gap={8} wrap="nowrap">
+          <Text size="sm">
+            {pipeline}{" "}
+            <Text span c="dimmed" size="sm">
+              → {model} v{version} · {variant}
             </Text>
-            {state && state.word !== "running" && (
-              <Mark
-                tone={phaseTone(state.word)}
-                text={state.word}
-                title={state.reason ?? undefined}
-              />
-            )}
-          </Group>
-        );
-      })}
+          </Text>
+          {state !== "running" && (
+            <Mark tone={phaseTone(state)} text={state} title={reason ?? undefined} />
+          )}
+        </Group>
+      ))}
     </Stack>
   );
 }

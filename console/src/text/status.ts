@@ -25,6 +25,7 @@ export function presenceText(status: string, sinceMs: number | null, nowMs: numb
 
 const phases: Record<string, Tone> = {
   waiting: "quiet",
+  assigned: "busy",
   accepted: "busy",
   downloading: "busy",
   verifying: "busy",
@@ -38,6 +39,8 @@ const phases: Record<string, Tone> = {
   active: "good",
   succeeded: "good",
   failed: "bad",
+  missed: "bad",
+  gone: "bad",
   refused: "bad",
   reverted: "warning",
 };
@@ -66,15 +69,7 @@ export function rolloutIsOpen(state: string): boolean {
   return state === "running" || state === "paused" || state === "reverting";
 }
 
-const waves: Record<string, Tone> = {
-  waiting: "quiet",
-  running: "busy",
-  soaking: "busy",
-  done: "good",
-  succeeded: "good",
-  failed: "bad",
-  stopped: "bad",
-};
+const waves: Record<string, Tone> = { waiting: "quiet", running: "busy", done: "good" };
 
 /** The tone of a wave's state. */
 export function waveTone(state: string): Tone {

@@ -1,16 +1,15 @@
 import { Anchor, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 
-import type { PipelineReport, Report } from "../../api/report";
-import type { Device } from "../../api/types";
+import type { DevicePipeline } from "../../api/types";
 import { Empty } from "../../parts/Empty";
 import { Mark } from "../../parts/Mark";
 import { Panel } from "../../parts/Panel";
 import { bytes, integer, milliseconds } from "../../text/format";
 import { phaseTone } from "../../text/status";
 
-function Row({ pipeline }: { pipeline: PipelineReport }) {
-  const { cpuUsMedian, memory } = pipeline;
+function Row({ pipeline }: { pipeline: DevicePipeline }) {
+  const { state, cpu_us_p50, memory } = pipeline;
   return (
     <Table.Tr>
       <Table.Td fw={550}>{pipeline.pipeline}</Table.Td>
@@ -23,37 +22,28 @@ function Row({ pipeline }: { pipeline: PipelineReport }) {
         </Text>
       </Table.Td>
       <Table.Td>
-        <Mark tone={phaseTone(pipeline.state.word)} text={pipeline.state.word} />
-        {pipeline.state.reason && (
+        <Mark tone={phaseTone(state)} text={state} />
+        {pipeline.reason && (
           <Text size="xs" c="dimmed">
-            {pipeline.state.reason}
+            {pipeline.reason}
           </Text>
         )}
       </Table.Td>
       <Table.Td ta="right">{integer(pipeline.frames)}</Table.Td>
       <Table.Td ta="right">{integer(pipeline.skipped)}</Table.Td>
-      <Table.Td ta="right">{cpuUsMedian ? milliseconds(cpuUsMedian / 1000) : "—"}</Table.Td>
+      <Table.Td ta="right">{cpu_us_p50 ? milliseconds(cpu_us_p50 / 1000) : "—"}</Table.Td>
       <Table.Td ta="right">{memory ? bytes(memory) : "—"}</Table.Td>
       <Table.Td ta="right">{integer(pipeline.crashes)}</Table.Td>
     </Table.Tr>
   );
 }
 
-interface Props {
-  assigned: Device["pipelines"];
-  report: Report | null;
-}
-
 /** The pipelines as the device reports them, with its figures. */
-export function DevicePipelines({ assigned, report }: Props) {
-  const pipelines = report?.pipelines ?? [];
-  const awaited = assigned.filter(
-    ({ pipeline }) => !pipelines.some((reported) => reported.pipeline === pipeline),
-  );
+export function DevicePipelines({ pipelines }: { pipelines: DevicePipeline[] }) {
   return (
     <Panel title="Pipelines" flush>
-      {pipelines.length === 0 && awaited.length === 0 && (
-        <Empty text="No pipeline is assigned.">
+      {pipelines.length === 0 && (
+        <Empty text="The device runs no pipeline.">
           Assign one with <code>noroshi pipeline apply</code>.
         </Empty>
       )}
@@ -78,11 +68,6 @@ export function DevicePipelines({ assigned, report }: Props) {
           </Table.Tbody>
         </Table>
       )}
-      {awaited.map(({ pipeline, model, version }) => (
-        <Text key={pipeline} size="sm" c="dimmed" p="md">
-          {pipeline} should run {model} v{version}; the device has not reported it yet.
-        </Text>
-      ))}
     </Panel>
   );
 }

@@ -1,19 +1,19 @@
 import { Group, Progress, Stack, Text } from "@mantine/core";
 
-import type { Update } from "../../api/report";
+import type { DeviceUpdate } from "../../api/types";
 import { Mark } from "../../parts/Mark";
 import { Panel } from "../../parts/Panel";
 import { bytes } from "../../text/format";
 import { phaseTone } from "../../text/status";
 
 /** Where the device's update is, why it ended so, and how much is fetched. */
-export function DeviceUpdate({ update }: { update: Update }) {
-  const { phase, fetched, total } = update;
+export function DeviceUpdatePanel({ update }: { update: DeviceUpdate }) {
+  const { phase, reason, fetched, total } = update;
   const share = total > 0 ? Math.min(100, (fetched / total) * 100) : 0;
   return (
-    <Panel title="Update" aside={<Mark tone={phaseTone(phase.word)} text={phase.word} />}>
+    <Panel title="Update" aside={<Mark tone={phaseTone(phase)} text={phase} />}>
       <Stack gap="xs">
-        {phase.reason && <Text size="sm">{phase.reason}</Text>}
+        {reason && <Text size="sm">{reason}</Text>}
         {total > 0 && (
           <>
             <Progress value={share} aria-label="Fetched" />

@@ -5,39 +5,53 @@ import { Icon } from "../../parts/Icon";
 import type { Settings } from "./settings";
 import { parseWaves } from "./waves";
 
-type Numbers = "maxFailuresPercent" | "soakS" | "trialS" | "deadlineS";
+type Numbers = Exclude<keyof Settings, "name" | "waves">;
 
-const numbers: { key: Numbers; label: string; description: string; suffix: string; max: number }[] =
-  [
-    {
-      key: "maxFailuresPercent",
-      label: "Failures tolerated",
-      description: "More of a wave's devices failing stops the rollout and reverts it",
-      suffix: " %",
-      max: 100,
-    },
-    {
-      key: "soakS",
-      label: "Soak between waves",
-      description: "How long a finished wave is watched before the next begins",
-      suffix: " s",
-      max: 604_800,
-    },
-    {
-      key: "trialS",
-      label: "Trial on the device",
-      description: "How long the new model is watched on a device before it counts",
-      suffix: " s",
-      max: 86_400,
-    },
-    {
-      key: "deadlineS",
-      label: "Deadline a device",
-      description: "A device that takes longer counts as failed",
-      suffix: " s",
-      max: 604_800,
-    },
-  ];
+const numbers: {
+  key: Numbers;
+  label: string;
+  description: string;
+  suffix: string;
+  min?: number;
+  max: number;
+}[] = [
+  {
+    key: "maxFailuresPercent",
+    label: "Failures tolerated",
+    description: "More of a wave's devices failing stops the rollout and reverts it",
+    suffix: " %",
+    max: 100,
+  },
+  {
+    key: "soakS",
+    label: "Soak between waves",
+    description: "How long a finished wave is watched before the next begins",
+    suffix: " s",
+    max: 604_800,
+  },
+  {
+    key: "trialS",
+    label: "Trial on the device",
+    description: "How long the new model is watched on a device before it counts",
+    suffix: " s",
+    max: 86_400,
+  },
+  {
+    key: "deadlineS",
+    label: "Deadline a device",
+    description: "A device that takes longer counts as failed",
+    suffix: " s",
+    max: 604_800,
+  },
+  {
+    key: "parallel",
+    label: "Switching at once",
+    description: "Devices of a site that change to the new model at the same time",
+    suffix: "",
+    min: 1,
+    max: 500,
+  },
+];
 
 interface Props {
   settings: Settings;
@@ -74,18 +88,18 @@ export function Advanced({ settings, change }: Props) {
             error={typeof waves === "string" ? waves : null}
             onChange={(event) => change({ ...settings, waves: event.currentTarget.value })}
           />
-          {numbers.map(({ key, label, description, suffix, max }) => (
+          {numbers.map(({ key, label, description, suffix, min = 0, max }) => (
             <NumberInput
               key={key}
               label={label}
               description={description}
               suffix={suffix}
-              min={0}
+              min={min}
               max={max}
               clampBehavior="strict"
               allowDecimal={false}
               value={settings[key]}
-              onChange={(value) => change({ ...settings, [key]: Number(value) || 0 })}
+              onChange={(value) => change({ ...settings, [key]: Number(value) || min })}
             />
           ))}
         </Stack>

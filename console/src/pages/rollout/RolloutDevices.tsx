@@ -18,7 +18,7 @@ function Row({ device }: { device: Rollout["devices"][number] }) {
         </Anchor>
       </Table.Td>
       <Table.Td className="whole">{device.site}</Table.Td>
-      <Table.Td>{device.wave + 1}</Table.Td>
+      <Table.Td>{device.wave}</Table.Td>
       <Table.Td>{device.variant}</Table.Td>
       <Table.Td>
         <Mark tone={phaseTone(device.phase)} text={device.phase} />

@@ -9,12 +9,19 @@ import { waveTone } from "../../text/status";
 export function RolloutWaves({ rollout }: { rollout: Rollout }) {
   return (
     <Stack gap={6} component="ol" p={0} m={0} style={{ listStyle: "none" }}>
-      {rollout.waves.map(({ percent, devices, state }, place) => (
+      {rollout.waves.map(({ percent, devices, succeeded, failed, state }, place) => (
         <Group key={percent} component="li" gap="md" justify="space-between">
-          <Text size="sm" fw={place === rollout.wave ? 600 : 400}>
+          <Text size="sm" fw={place + 1 === rollout.wave ? 600 : 400}>
             Wave {place + 1}: up to {percent} %, {counted(devices, "device")}
           </Text>
-          <Mark tone={waveTone(state)} text={state} />
+          <Group gap="md">
+            <Text size="xs" c="dimmed">
+              {succeeded > 0 && `${succeeded} succeeded`}
+              {succeeded > 0 && failed > 0 && ", "}
+              {failed > 0 && `${failed} failed`}
+            </Text>
+            <Mark tone={waveTone(state)} text={state} />
+          </Group>
         </Group>
       ))}
     </Stack>

@@ -13,8 +13,14 @@ function byVariant(items: Compatibility[]): [variant: string, devices: number][]
   return [...counts];
 }
 
+interface Props {
+  query: UseQueryResult<Compatibility[]>;
+  /** The devices that run the model now: a rollout is for them only. */
+  running: ReadonlySet<string>;
+}
+
 /** Before anything is sent: which devices get which variant, and which can't run it. */
-export function WillItRun({ query }: { query: UseQueryResult<Compatibility[]> }) {
+export function WillItRun({ query, running }: Props) {
   if (query.fetchStatus === "idle" && query.data === undefined && !query.error) {
     return (
       <Text size="sm" c="dimmed">
@@ -24,11 +30,19 @@ export function WillItRun({ query }: { query: UseQueryResult<Compatibility[]> })
   }
   return (
     <Answer query={query} waiting="Comparing the model with the devices">
-      {(items) => {
+      {(selected) => {
+        const items = selected.filter(({ device }) => running.has(device));
+        const others = selected.length - items.length;
         const refused = items.filter(({ variant }) => !variant);
         return (
           <Stack gap="xs">
-            {items.length === 0 && <Text size="sm">No device is selected by this.</Text>}
+            {selected.length === 0 && <Text size="sm">No device is selected by this.</Text>}
+            {others > 0 && (
+              <Text size="sm">
+                {counted(others, "device")} {others === 1 ? "runs" : "run"} no pipeline of this
+                model and {others === 1 ? "is" : "are"} left out
+              </Text>
+            )}
             {byVariant(items).map(([variant, devices]) => (
               <Text key={variant} size="sm">
                 {counted(devices, "device")} will run <strong>{variant}</strong>

@@ -9,6 +9,7 @@ export interface Settings {
   soakS: number;
   trialS: number;
   deadlineS: number;
+  parallel: number;
 }
 
 /** What suits most rollouts: a tenth, half, then everybody; stop at one failure in ten. */
@@ -19,6 +20,7 @@ export const goodSettings: Settings = {
   soakS: 0,
   trialS: 10,
   deadlineS: 600,
+  parallel: 10,
 };
 
 type Sent = Omit<NewRollout, "model" | "version" | "selection">;
@@ -34,6 +36,7 @@ export function sentSettings(settings: Settings): Sent | null {
     soak_s: settings.soakS,
     trial_s: settings.trialS,
     deadline_s: settings.deadlineS,
+    parallel: settings.parallel,
     ...(name ? { name } : {}),
   };
 }

@@ -28,6 +28,7 @@ describe("sentSettings", () => {
       soak_s: 0,
       trial_s: 10,
       deadline_s: 600,
+      parallel: 10,
     });
     expect(sentSettings({ ...goodSettings, waves: "50" })).toBeNull();
   });
