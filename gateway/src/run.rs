@@ -58,9 +58,10 @@ pub async fn run(
     probe: Probe,
     ready: impl FnOnce(Ports),
 ) -> Result<(), EndError> {
-    let (broker, parts) = assemble(&config, stop, probe, ready).await?;
+    let (broker, spool, parts) = assemble(&config, stop, probe, ready).await?;
     let outcome = parts.run_until_stopped(std::future::pending(), GRACE).await;
     broker.stop().await;
+    spool.close().await;
     info!("stopped");
     Ok(outcome?)
 }
@@ -70,7 +71,7 @@ async fn assemble(
     stop: CancellationToken,
     probe: Probe,
     ready: impl FnOnce(Ports),
-) -> Result<(Broker, Parts), GatewayError> {
+) -> Result<(Broker, Spool, Parts), GatewayError> {
     if !IdentityPaths::new(config.identity()).is_enrolled() {
         return Err(GatewayError::NotEnrolled);
     }
@@ -183,7 +184,7 @@ async fn assemble(
     parts.spawn("tidy", tidy(spool.clone(), stop.clone()));
     parts.spawn(
         "bridge",
-        Bridge::new(link, uplink, spool, down).run(stop.clone()),
+        Bridge::new(link, uplink, spool.clone(), down).run(stop.clone()),
     );
     let routes = devices_http::router(relay);
     parts.spawn(
@@ -199,7 +200,7 @@ async fn assemble(
     files::write_ports(&config.state_dir, ports)?;
     info!(identity = %identity.peer(), ?ports, "listening");
     ready(ports);
-    Ok((broker, parts))
+    Ok((broker, spool, parts))
 }
 
 fn origin(

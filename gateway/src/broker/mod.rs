@@ -304,6 +304,3 @@ fn dashboard_listener(address: SocketAddr) -> Builder {
         .max_subscriptions(256)
         .max_mqueue_len(500)
 }
-
-#[cfg(test)]
-mod tests;

@@ -187,6 +187,3 @@ fn is_metadata_name(name: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
-
-#[cfg(test)]
-mod tests;

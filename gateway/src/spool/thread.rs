@@ -27,6 +27,7 @@ enum Request {
     Report(Event, Answer<()>),
     Tidy(Answer<()>),
     Stats(Answer<SpoolStats>),
+    Close(Answer<()>),
 }
 
 /// The spool, from anywhere. Cheap to clone; the store is closed when the last clone is gone.
@@ -129,6 +130,12 @@ impl Spool {
         self.ask(Request::Stats).await
     }
 
+    /// Closes the store; its folder may be opened again when this returns.
+    pub async fn close(&self) {
+        // Closed already is closed as well.
+        let _ = self.ask(Request::Close).await;
+    }
+
     /// Changes to the number that the next batch will get, whenever one was kept.
     pub fn newest(&self) -> watch::Receiver<u64> {
         self.newest.clone()
@@ -159,6 +166,7 @@ fn serve(
     mut inbox: mpsc::Receiver<Request>,
     newest: &watch::Sender<u64>,
 ) {
+    let mut closed = None;
     while let Some(request) = inbox.blocking_recv() {
         let now_ms = clock.now().wall_ms;
         match request {
@@ -181,6 +189,10 @@ fn serve(
             Request::Report(event, answer) => drop(answer.send(store.report(event))),
             Request::Tidy(answer) => drop(answer.send(store.tidy(now_ms))),
             Request::Stats(answer) => drop(answer.send(Ok(store.stats()))),
+            Request::Close(answer) => {
+                closed = Some(answer);
+                break;
+            }
         }
         newest.send_if_modified(|known| {
             let changed = *known != store.next();
@@ -190,5 +202,9 @@ fn serve(
     }
     if let Err(error) = store.tidy(clock.now().wall_ms) {
         warn!(%error, "the spool could not be tidied at its end");
+    }
+    drop(store);
+    if let Some(closed) = closed {
+        let _ = closed.send(Ok(()));
     }
 }
