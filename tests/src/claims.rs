@@ -26,12 +26,22 @@ impl Claim {
 
     /// A figure that must be at most `limit`.
     pub fn at_most(name: &str, value: f64, limit: f64) -> Self {
-        Self::new(name, rounded(value), &format!("at most {limit}"), value <= limit)
+        Self::new(
+            name,
+            rounded(value),
+            &format!("at most {limit}"),
+            value <= limit,
+        )
     }
 
     /// A figure that must be at least `limit`.
     pub fn at_least(name: &str, value: f64, limit: f64) -> Self {
-        Self::new(name, rounded(value), &format!("at least {limit}"), value >= limit)
+        Self::new(
+            name,
+            rounded(value),
+            &format!("at least {limit}"),
+            value >= limit,
+        )
     }
 
     /// With another figure beside it.
@@ -59,7 +69,6 @@ impl Claim {
 }
 
 /// Prints every claim; whether all hold.
-#[expect(clippy::print_stdout, reason = "the lines are the program's output")]
 pub fn print(claims: &[Claim]) -> bool {
     for claim in claims {
         println!("{}", claim.line());

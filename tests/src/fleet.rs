@@ -139,6 +139,11 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// What programs that start from now on find in their environment beside this process's.
+    pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
+    }
+
     /// The fleet's folder.
     pub fn path(&self) -> &Path {
         self.folder.path()

@@ -6,11 +6,15 @@
 
 pub mod api;
 pub mod assets;
+pub mod bench;
+pub mod children;
+pub mod claims;
 pub mod demo;
 pub mod eventually;
 pub mod fleet;
 pub mod models;
 pub mod process;
+pub mod proof;
 pub mod proxy;
 pub mod tap;
 pub mod tiny;

@@ -96,6 +96,10 @@ pub fn signal(id: u32, signal: rustix::process::Signal) -> Result<()> {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Its id may be another's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // An agent passes SIGTERM on to its workers; what does not end is killed.
         let _ = signal(self.id(), rustix::process::Signal::TERM);
         for _ in 0..60 {
