@@ -1,1 +1,51 @@
-//! Noroshi: cloud.
+//! The control plane: registration, CA, signed releases, rollouts, ingest, API and console.
+//!
+//! One process, SQLite and local files. It never loads a model: pushed files are inspected by a
+//! child process, and devices get what was signed.
+
+mod api;
+mod artifacts;
+mod cloud;
+mod commands;
+mod config;
+mod console;
+mod devices;
+mod documents;
+mod door;
+mod enrol;
+mod error;
+mod failpoint;
+mod init;
+mod inspect;
+mod keys;
+mod models;
+mod mqtt_proxy;
+mod password;
+mod pipelines;
+mod random;
+mod releases;
+mod rollout_plan;
+mod rollouts;
+mod run;
+mod selection;
+pub mod store;
+
+pub use api::{document, router};
+pub use cloud::{Cloud, NoOutlet, Outlet};
+pub use config::Config;
+pub use devices::CloudUpstream;
+pub use enrol::TokenRequest;
+pub use error::{Error, Result};
+pub use init::{Made, Request, init};
+pub use keys::{KeyRole, Keys};
+pub use models::Published;
+pub use pipelines::{Application, Applied};
+pub use releases::{DEVELOPMENT_FIELD, ReleaseFile, Releases};
+pub use rollout_plan::RolloutRequest;
+pub use run::run;
+pub use selection::Selection;
+
+/// The API's description as it is checked in.
+pub fn openapi() -> String {
+    api::openapi_text()
+}

@@ -1,0 +1,143 @@
+//! Commands to devices.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use noroshi_protocol::{CommandKind, PipelineId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::caller::{Operator, Reader};
+use super::input::{Body, PageQuery, id, list};
+use super::problem::ApiResult;
+use crate::error::{Error, Result};
+use crate::store::{CommandRow, unsigned};
+
+const LONGEST_S: u64 = 24 * 60 * 60;
+
+/// A command with its reply.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Command {
+    id: String,
+    device: String,
+    /// `diag`, `purge` or `restart_worker`.
+    kind: String,
+    pipeline: Option<String>,
+    created_ms: u64,
+    not_after_ms: u64,
+    /// `sent`, `done`, `failed`, `refused` or `expired`.
+    state: String,
+    /// The reply.
+    text: String,
+}
+
+/// A command to be sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCommand {
+    /// `diag`, `purge` or `restart_worker`.
+    kind: String,
+    /// The pipeline of `restart_worker`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pipeline: Option<PipelineId>,
+    /// Seconds until the device does not obey it any more; five minutes if left out.
+    #[serde(default)]
+    ttl_s: Option<u64>,
+}
+
+list! {
+    /// A page of a list.
+    CommandList, Command
+}
+
+fn view(row: CommandRow, now_ms: u64) -> Command {
+    let expired = unsigned(row.not_after_ms) < now_ms;
+    let state = match row.outcome {
+        Some(outcome) => outcome,
+        None if expired => "expired".to_owned(),
+        None => "sent".to_owned(),
+    };
+    Command {
+        id: row.id,
+        device: row.device,
+        kind: row.kind,
+        pipeline: row.pipeline,
+        created_ms: unsigned(row.created_ms),
+        not_after_ms: unsigned(row.not_after_ms),
+        state,
+        text: row.reply,
+    }
+}
+
+/// Sends a command.
+#[utoipa::path(post, path = "/api/v1/devices/{device}/commands", tag = "commands",
+    params(("device" = String, Path)), request_body = NewCommand,
+    responses((status = 202, body = Command)))]
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    _: Operator,
+    Path(device): Path<String>,
+    Body(new): Body<NewCommand>,
+) -> ApiResult<(StatusCode, axum::Json<Command>)> {
+    let device = id("device", &device)?;
+    let seconds = new.ttl_s.unwrap_or(300);
+    if !(1..=LONGEST_S).contains(&seconds) {
+        return Err(Error::invalid(format!("ttl_s must be 1 to {LONGEST_S}")).into());
+    }
+    let row = api
+        .cloud
+        .send_command(&device, kind(&new)?, seconds * 1000)
+        .await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        axum::Json(view(row, api.cloud.now_ms())),
+    ))
+}
+
+fn kind(new: &NewCommand) -> Result<CommandKind> {
+    match (new.kind.as_str(), &new.pipeline) {
+        ("diag", None) => Ok(CommandKind::Diag),
+        ("purge", None) => Ok(CommandKind::Purge),
+        ("restart_worker", Some(pipeline)) => Ok(CommandKind::RestartWorker(pipeline.clone())),
+        ("restart_worker", None) => Err(Error::invalid(
+            "restart_worker needs the pipeline whose worker is meant",
+        )),
+        ("diag" | "purge", Some(_)) => Err(Error::invalid("diag and purge take no pipeline")),
+        _ => Err(Error::invalid("kind is diag, purge or restart_worker")),
+    }
+}
+
+/// A device's commands, newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{device}/commands", tag = "commands",
+    params(("device" = String, Path), PageQuery), responses((status = 200, body = CommandList)))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    _: Reader,
+    Path(device): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> ApiResult<axum::Json<CommandList>> {
+    api.cloud.store.device(&device).await?;
+    let now_ms = api.cloud.now_ms();
+    let page = api.cloud.store.commands(&device, &page.request()?).await?;
+    Ok(axum::Json(page.map(|row| view(row, now_ms)).into()))
+}
+
+/// One command.
+#[utoipa::path(get, path = "/api/v1/devices/{device}/commands/{id}", tag = "commands",
+    params(("device" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = Command)))]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    _: Reader,
+    Path((device, command)): Path<(String, String)>,
+) -> ApiResult<axum::Json<Command>> {
+    let row = api
+        .cloud
+        .store
+        .command(&device, &id("command", &command)?)
+        .await?;
+    Ok(axum::Json(view(row, api.cloud.now_ms())))
+}

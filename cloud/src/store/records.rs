@@ -1,0 +1,114 @@
+//! Results and events as they are read.
+
+use super::{Page, PageRequest, Store, signed};
+use crate::error::Result;
+
+/// Which records are asked for; nothing means all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordFilter {
+    /// Of one device (or `<site>/gateway`).
+    pub device: Option<String>,
+    /// Of one site.
+    pub site: Option<String>,
+    /// Of one pipeline (results) or kind (events).
+    pub name: Option<String>,
+    /// Received at or after this time, Unix milliseconds.
+    pub since_ms: Option<u64>,
+}
+
+/// A stored result.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct ResultRow {
+    pub id: i64,
+    pub device: String,
+    pub site: String,
+    pub pipeline: String,
+    pub boot: Vec<u8>,
+    pub start: i64,
+    pub sequence: i64,
+    pub frame_source: Vec<u8>,
+    pub frame_number: i64,
+    pub model: String,
+    pub version: i64,
+    pub variant: String,
+    pub revision: i64,
+    pub label: String,
+    pub score: f64,
+    pub top: String,
+    pub cpu_us: i64,
+    pub monotonic_ms: i64,
+    pub wall_ms: i64,
+    pub clock: String,
+    pub at_ms: i64,
+    pub received_ms: i64,
+}
+
+/// A stored event.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct EventRow {
+    pub id: i64,
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub boot: Vec<u8>,
+    pub start: i64,
+    pub sequence: i64,
+    pub message: String,
+    pub details: String,
+    pub dropped: Option<String>,
+    pub monotonic_ms: i64,
+    pub wall_ms: i64,
+    pub clock: String,
+    pub at_ms: i64,
+    pub received_ms: i64,
+}
+
+impl Store {
+    /// Results, newest first.
+    pub async fn results(
+        &self,
+        filter: &RecordFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ResultRow>> {
+        let rows = sqlx::query_as(
+            "SELECT * FROM result
+             WHERE id < ?1 AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
+               AND (?4 IS NULL OR pipeline = ?4) AND (?5 IS NULL OR received_ms >= ?5)
+             ORDER BY id DESC LIMIT ?6",
+        )
+        .bind(request.before_row()?)
+        .bind(&filter.device)
+        .bind(&filter.site)
+        .bind(&filter.name)
+        .bind(filter.since_ms.map(signed))
+        .bind(request.fetch())
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(request.page(rows, |row: &ResultRow| row.id.to_string()))
+    }
+
+    /// Events, newest first.
+    pub async fn events(
+        &self,
+        filter: &RecordFilter,
+        request: &PageRequest,
+    ) -> Result<Page<EventRow>> {
+        let rows = sqlx::query_as(
+            "SELECT * FROM event
+             WHERE id < ?1 AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
+               AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR received_ms >= ?5)
+             ORDER BY id DESC LIMIT ?6",
+        )
+        .bind(request.before_row()?)
+        .bind(&filter.device)
+        .bind(&filter.site)
+        .bind(&filter.name)
+        .bind(filter.since_ms.map(signed))
+        .bind(request.fetch())
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(request.page(rows, |row: &EventRow| row.id.to_string()))
+    }
+}
