@@ -4,7 +4,99 @@
  */
 
 export interface paths {
-    "/api/v1/sessions": {
+    "/api/v1/blobs/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Uploads a file under its digest. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    sha256: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Blob"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Blob"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        /** Whether a file is here. */
+        head: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    sha256: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboard-tokens": {
         parameters: {
             query?: never;
             header?: never;
@@ -13,6 +105,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Makes a token for live results. */
         post: {
             parameters: {
                 query?: never;
@@ -22,20 +115,19 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["Login"];
+                    "application/json": components["schemas"]["NewDashboardToken"];
                 };
             };
             responses: {
-                /** @description ok */
                 201: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Caller"];
+                        "application/json": components["schemas"]["DashboardToken"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -52,130 +144,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/sessions/current": {
+    "/api/v1/devices": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Caller"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/organisation": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Organisation"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sites": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
+        /** Devices that are not revoked. */
         get: {
             parameters: {
                 query?: {
+                    /** @description Of one site. */
+                    site?: string;
+                    /** @description `online`, `stopped`, `lost`, `unknown` or `never`. */
+                    status?: string;
+                    /** @description Text in the name, the id or the chip. */
+                    q?: string;
+                    /** @description That should run a pipeline. */
+                    pipeline?: string;
+                    /** @description That should run a model. */
+                    model?: string;
+                    /** @description `name`, `-name`, `last_seen` or `-last_seen`. */
+                    sort?: string;
                     limit?: number;
                     cursor?: string;
                 };
@@ -185,19 +176,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Site"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["DeviceList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -209,29 +196,41 @@ export interface paths {
             };
         };
         put?: never;
-        post: {
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One device. */
+        get: {
             parameters: {
                 query?: never;
                 header?: never;
-                path?: never;
+                path: {
+                    device: string;
+                };
                 cookie?: never;
             };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewSite"];
-                };
-            };
+            requestBody?: never;
             responses: {
-                /** @description ok */
-                201: {
+                200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Site"];
+                        "application/json": components["schemas"]["DeviceDetail"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -242,6 +241,248 @@ export interface paths {
                 };
             };
         };
+        put?: never;
+        post?: never;
+        /** Revokes a device for ever. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Gives a device another name. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["DeviceChange"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Device"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A device's commands, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CommandList"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Sends a command. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewCommand"];
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Command"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/commands/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One command. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Command"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one device's records were delivered. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeviceStatistics"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -255,12 +496,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Enrolment tokens. */
         get: {
             parameters: {
                 query?: {
+                    /** @description Of one site. */
+                    site?: string;
                     limit?: number;
                     cursor?: string;
-                    site?: string;
                 };
                 header?: never;
                 path?: never;
@@ -268,19 +511,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["EnrolmentToken"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["EnrolmentTokenList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -292,6 +531,7 @@ export interface paths {
             };
         };
         put?: never;
+        /** Makes an enrolment token; its secret is shown this once. */
         post: {
             parameters: {
                 query?: never;
@@ -305,7 +545,6 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description ok */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -314,7 +553,7 @@ export interface paths {
                         "application/json": components["schemas"]["EnrolmentToken"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -341,6 +580,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
+        /** Ends an enrolment token before its time. */
         delete: {
             parameters: {
                 query?: never;
@@ -352,14 +592,13 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 204: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -375,22 +614,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/devices": {
+    "/api/v1/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        /** Events, newest first. */
         get: {
             parameters: {
                 query?: {
+                    device?: string;
+                    site?: string;
+                    kind?: string;
+                    /** @description Received at or after this time. */
+                    since_ms?: number;
                     limit?: number;
                     cursor?: string;
-                    site?: string;
-                    status?: string;
-                    q?: string;
-                    sort?: string;
                 };
                 header?: never;
                 path?: never;
@@ -398,19 +639,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Device"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["EventRowList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -429,34 +666,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/devices/{device}": {
+    "/api/v1/health": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        /** Whether the cloud answers. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
-                path: {
-                    device: string;
-                };
+                path?: never;
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["DeviceDetail"];
+                        "application/json": components["schemas"]["Health"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -482,10 +717,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Models. */
         get: {
             parameters: {
                 query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
                     limit?: number;
+                    /** @description `next_cursor` of the page before. */
                     cursor?: string;
                 };
                 header?: never;
@@ -494,19 +732,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Model"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["ModelList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -518,7 +752,47 @@ export interface paths {
             };
         };
         put?: never;
-        post?: never;
+        /** Publishes a model's first or next version: the manifest's bytes are signed as they are. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelVersion"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelVersion"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -532,6 +806,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One model. */
         get: {
             parameters: {
                 query?: never;
@@ -543,7 +818,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -552,7 +826,7 @@ export interface paths {
                         "application/json": components["schemas"]["Model"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -578,10 +852,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** A model's versions, newest first. */
         get: {
             parameters: {
                 query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
                     limit?: number;
+                    /** @description `next_cursor` of the page before. */
                     cursor?: string;
                 };
                 header?: never;
@@ -592,19 +869,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["ModelVersion"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["ModelVersionList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -616,7 +889,49 @@ export interface paths {
             };
         };
         put?: never;
-        post?: never;
+        /** Publishes a version of this model. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelVersion"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelVersion"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -630,6 +945,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One version. */
         get: {
             parameters: {
                 query?: never;
@@ -642,7 +958,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -651,7 +966,7 @@ export interface paths {
                         "application/json": components["schemas"]["ModelVersion"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -677,6 +992,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Will it run? Answered for each device before anything is sent. */
         get: {
             parameters: {
                 query?: {
@@ -693,18 +1009,106 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Compatibility"][];
-                        };
+                        "application/json": components["schemas"]["CompatibilityList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model}/versions/{version}/manifest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A version's manifest: the signed bytes. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organisation. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Organisation"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -730,9 +1134,175 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Pipelines. */
         get: {
             parameters: {
                 query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PipelineList"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{pipeline}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pipeline. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    pipeline: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Pipeline"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /** Applies a pipeline. */
+        put: {
+            parameters: {
+                query?: {
+                    /** @description Only answer what would become of it. */
+                    dry_run?: boolean;
+                };
+                header?: never;
+                path: {
+                    pipeline: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PipelineSettings"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PipelineApplied"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Removes a pipeline from every device. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    pipeline: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Results, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    device?: string;
+                    site?: string;
+                    pipeline?: string;
+                    /** @description Received at or after this time. */
+                    since_ms?: number;
                     limit?: number;
                     cursor?: string;
                 };
@@ -742,19 +1312,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Pipeline"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["ResultRowList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -780,12 +1346,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Rollouts, newest first. */
         get: {
             parameters: {
                 query?: {
+                    /** @description In one state. */
+                    state?: string;
                     limit?: number;
                     cursor?: string;
-                    state?: string;
                 };
                 header?: never;
                 path?: never;
@@ -793,19 +1361,15 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            items: components["schemas"]["Rollout"][];
-                            next_cursor: string | null;
-                        };
+                        "application/json": components["schemas"]["RolloutList"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -817,6 +1381,7 @@ export interface paths {
             };
         };
         put?: never;
+        /** Makes a rollout and starts it. */
         post: {
             parameters: {
                 query?: never;
@@ -830,7 +1395,6 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description ok */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -839,7 +1403,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rollout"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -863,6 +1427,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One rollout with its devices. */
         get: {
             parameters: {
                 query?: never;
@@ -874,7 +1439,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -883,7 +1447,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rollout"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -911,6 +1475,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Opens no wave and switches no device until it is resumed. */
         post: {
             parameters: {
                 query?: never;
@@ -922,7 +1487,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -931,7 +1495,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rollout"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -957,6 +1521,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Goes on after a pause. */
         post: {
             parameters: {
                 query?: never;
@@ -968,7 +1533,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -977,7 +1541,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rollout"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -1003,6 +1567,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Takes every device back to what it ran before. */
         post: {
             parameters: {
                 query?: never;
@@ -1014,7 +1579,6 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description ok */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1023,7 +1587,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rollout"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -1040,114 +1604,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/results": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                    device?: string;
-                    site?: string;
-                    pipeline?: string;
-                    since_ms?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["ResultRow"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                    device?: string;
-                    site?: string;
-                    kind?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["EventRow"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dashboard-tokens": {
+    "/api/v1/sessions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1156,6 +1613,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Opens a session; its cookie comes with the answer. */
         post: {
             parameters: {
                 query?: never;
@@ -1165,20 +1623,19 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["NewDashboardToken"];
+                    "application/json": components["schemas"]["SignIn"];
                 };
             };
             responses: {
-                /** @description ok */
                 201: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["DashboardToken"];
+                        "application/json": components["schemas"]["Caller"];
                     };
                 };
-                /** @description problem */
+                /** @description What went wrong, and what to do about it. */
                 default: {
                     headers: {
                         [name: string]: unknown;
@@ -1195,302 +1652,1360 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who the caller is. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Caller"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Ends the session. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sites. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SiteList"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a site. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSite"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Site"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{site}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One site. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    site: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Site"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How records were delivered: together and by device. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Statistics"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** API tokens: the caller's own, all of them for an administrator. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiTokenList"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes an API token of the caller. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiTokenCreated"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes an API token. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Users. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items of one page, 1 to 500; 50 if left out. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["UserList"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a user. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewUser"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["User"];
+                    };
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a user with its sessions and tokens. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong, and what to do about it. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            code: string;
-        };
-        Caller: {
-            kind: string;
-            name: string;
-            /** @enum {string} */
-            scope: "read" | "operate" | "admin";
-            development: boolean;
-        };
-        Login: {
-            username: string;
-            password: string;
-        };
-        Organisation: {
-            org: string;
-            store: string;
-            development: boolean;
-            production: boolean;
-            root_expires_ms: number | null;
-            version: string;
-            mqtts_port: number;
-            device_https_port: number;
-            counts: {
-                sites: number;
-                devices: number;
-                online: number;
-                models: number;
-                rollouts_running: number;
-                results: number;
-            };
-        };
-        Site: {
+        /** @description An API token; its secret is shown only when it is made. */
+        ApiToken: {
+            account: string;
+            /** Format: int64 */
+            created_ms: number;
+            /** Format: int64 */
+            expires_ms: number | null;
             id: string;
             name: string;
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description A token that was made. */
+        ApiTokenCreated: {
+            account: string;
+            /** Format: int64 */
             created_ms: number;
-            devices: number;
-            gateway: null | components["schemas"]["Gateway"];
-        };
-        Gateway: {
-            status: string;
-            since_ms: number;
-            version: string;
-            enrolled_ms: number;
-        };
-        NewSite: {
-            name: string;
-            id?: string | null;
-        };
-        EnrolmentToken: {
+            /** Format: int64 */
+            expires_ms: number | null;
             id: string;
-            site: string;
-            kind: string;
-            uses: number;
-            used: number;
-            created_ms: number;
-            expires_ms: number;
-            revoked: boolean;
-            token?: string | null;
+            name: string;
+            scope: components["schemas"]["Scope"];
+            /** @description The secret; it is shown this once. */
+            token: string;
         };
-        NewEnrolmentToken: {
-            site: string;
-            /** @enum {string} */
-            kind: "device" | "gateway";
-            uses?: number;
-            ttl_s?: number;
+        /** @description A page of a list. */
+        ApiTokenList: {
+            /** @description The items. */
+            items: components["schemas"]["ApiToken"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
         };
-        DevicePipeline: {
-            pipeline: string;
-            revision: number;
-            model: string;
-            version: number;
+        /** @description A device with the variant chosen for it. */
+        AssignedDevice: {
+            device: string;
             variant: string;
-            state: string;
-            reason: string | null;
-            frames: number;
-            skipped: number;
-            crashes: number;
-            cpu_us_p50: number;
-            cpu_us_p95: number;
-            memory: number;
         };
-        DeviceUpdate: {
-            plan: string;
-            phase: string;
-            reason: string | null;
-            fetched: number;
-            total: number;
-        };
-        Device: {
-            id: string;
-            name: string;
-            site: string;
-            status: string;
-            status_since_ms: number;
-            unknown_because: string | null;
-            last_seen_ms: number | null;
-            enrolled_ms: number;
-            revoked: boolean;
-            version: string;
-            chip: string;
-            pipelines: components["schemas"]["DevicePipeline"][];
-            update: null | components["schemas"]["DeviceUpdate"];
-        };
-        DeviceDetail: {
-            id: string;
-            name: string;
-            site: string;
-            status: string;
-            status_since_ms: number;
-            unknown_because: string | null;
-            last_seen_ms: number | null;
-            enrolled_ms: number;
-            revoked: boolean;
-            version: string;
-            chip: string;
-            pipelines: components["schemas"]["DevicePipeline"][];
-            update: null | components["schemas"]["DeviceUpdate"];
-            capabilities: unknown;
-            sources: string[];
-            reported: unknown;
-            reported_ms: number | null;
-            desired: unknown;
-            why: string;
-        };
-        Model: {
-            id: string;
-            latest: number;
-            versions: number;
-            task: string;
-            created_ms: number;
-            bytes_smallest: number;
-            devices: number;
-        };
-        Variant: {
-            name: string;
-            engine: string;
-            precision: string;
+        /** @description A file that is here. */
+        Blob: {
+            /** Format: int64 */
+            length: number;
             sha256: string;
-            bytes: number;
-            requirements: unknown;
-            measured: unknown;
-            provenance: unknown;
         };
-        ModelVersion: {
-            model: string;
-            version: number;
-            published_ms: number;
-            manifest_sha256: string;
-            manifest_length: number;
-            task: string;
-            labels: number;
-            input: unknown;
-            variants: components["schemas"]["Variant"][];
+        /** @description Who is signed in. */
+        Caller: {
+            /** @description Whether the organisation has a development root. */
             development: boolean;
+            /** @description `user` for a session, `token` for an API token. */
+            kind: string;
+            /** @description The user. */
+            name: string;
+            scope: components["schemas"]["Scope"];
         };
+        /** @description A command with its reply. */
+        Command: {
+            /** Format: int64 */
+            created_ms: number;
+            device: string;
+            id: string;
+            /** @description `diag`, `purge` or `restart_worker`. */
+            kind: string;
+            /** Format: int64 */
+            not_after_ms: number;
+            pipeline: string | null;
+            /** @description `sent`, `done`, `failed`, `refused` or `expired`. */
+            state: string;
+            /** @description The reply. */
+            text: string;
+        };
+        /** @description A page of a list. */
+        CommandList: {
+            /** @description The items. */
+            items: components["schemas"]["Command"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description Whether a device would run a version. */
         Compatibility: {
             device: string;
             name: string;
-            site: string;
-            variant: string | null;
+            /** @description Why it would run none. */
             obstacles: string[];
-        };
-        Pipeline: {
-            id: string;
-            name: string;
-            source: string;
-            model: string;
-            version: number;
-            filters: unknown;
-            top: number;
-            revision: number;
-            devices: string[];
-            created_ms: number;
-            updated_ms: number;
-        };
-        Selection: {
-            devices?: string[];
-            sites?: string[];
-            pipelines?: string[];
-            all?: boolean;
-        };
-        NewRollout: {
-            model: string;
-            version: number;
-            selection: components["schemas"]["Selection"];
-            waves?: number[];
-            max_failures_percent?: number;
-            soak_s?: number;
-            deadline_s?: number;
-            trial_s?: number;
-            parallel?: number;
-            name?: string;
-        };
-        RolloutDevice: {
-            device: string;
-            name: string;
             site: string;
-            wave: number;
-            phase: string;
-            reason: string;
-            variant: string;
-            fetched: number;
-            total: number;
+            /** @description The variant that it would run. */
+            variant: string | null;
         };
-        Wave: {
-            percent: number;
+        /** @description A page of a list. */
+        CompatibilityList: {
+            /** @description The items. */
+            items: components["schemas"]["Compatibility"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description How much there is. */
+        Counts: {
+            /** Format: int64 */
             devices: number;
-            succeeded: number;
-            failed: number;
-            state: string;
+            /** Format: int64 */
+            models: number;
+            /** Format: int64 */
+            online: number;
+            /** Format: int64 */
+            results: number;
+            /** Format: int64 */
+            rollouts_running: number;
+            /** Format: int64 */
+            sites: number;
         };
-        Rollout: {
-            id: string;
-            name: string;
-            model: string;
-            version: number;
-            state: string;
-            reason: string | null;
-            paused: boolean;
-            wave: number;
-            waves: components["schemas"]["Wave"][];
-            counts: {
-                total: number;
-                waiting: number;
-                preparing: number;
-                trial: number;
-                succeeded: number;
-                failed: number;
-                reverted: number;
-            };
-            devices: components["schemas"]["RolloutDevice"][];
-            refused: {
-                device: string;
-                reasons: string[];
-            }[];
-            created_ms: number;
-            finished_ms: number | null;
-            created_by: string;
-        };
-        ResultRow: {
-            id: number;
-            device: string;
-            site: string;
-            pipeline: string;
-            boot: string;
-            start: number;
-            sequence: number;
-            frame: unknown;
-            model: string;
-            version: number;
-            variant: string;
-            revision: number;
-            label: string;
-            score: number;
-            top: {
-                label: string;
-                score: number;
-            }[];
-            at_ms: number;
-            monotonic_ms: number;
-            wall_ms: number;
-            clock: string;
-            received_ms: number;
-            cpu_us: number;
-        };
-        EventRow: {
-            id: number;
-            device: string;
-            site: string;
-            kind: string;
-            message: string;
-            details: unknown;
-            dropped: unknown;
-            at_ms: number;
-            received_ms: number;
-        };
+        /** @description A short-lived token to read live results with, over MQTT. */
         DashboardToken: {
-            token: string;
+            /** Format: int64 */
             expires_ms: number;
             org: string;
-            username: string;
+            /** @description The WebSocket's path on this origin. */
             path: string;
+            /** @description The MQTT password. */
+            token: string;
+            /** @description The MQTT user name. */
+            username: string;
         };
+        /** @description A device's newest desired document. */
+        Desired: {
+            /** @description Whether the device has taken it. */
+            acked: boolean;
+            /** Format: int64 */
+            expires_ms: number;
+            /** Format: int64 */
+            issued_ms: number;
+            pipelines: Record<string, never>[];
+            plan: Record<string, never> | null;
+            /** Format: int64 */
+            sequence: number;
+        };
+        /** @description A device in a list. */
+        Device: {
+            /** @description Its CPU's name. */
+            chip: string;
+            /** Format: int64 */
+            enrolled_ms: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description When anything was last heard of it; 0 before.
+             */
+            last_seen_ms: number;
+            name: string;
+            /** @description What it says it runs. */
+            pipelines: components["schemas"]["DevicePipeline"][];
+            revoked: boolean;
+            site: string;
+            /** @description `online`, `stopped`, `lost`, `unknown` (its gateway is away) or `never`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description Since when; 0 for `never`.
+             */
+            status_since_ms: number;
+            /** @description Why nobody can say. */
+            unknown_because: string | null;
+            update: components["schemas"]["DeviceUpdate"] | null;
+            /** @description Version of its agent. */
+            version: string;
+        };
+        /** @description A device's new name. */
+        DeviceChange: {
+            name: string;
+        };
+        /** @description A device with everything that is known of it. */
+        DeviceDetail: components["schemas"]["Device"] & {
+            /** @description What it can run. */
+            capabilities: Record<string, never> | null;
+            desired: components["schemas"]["Desired"] | null;
+            /** @description Its newest report as JSON. */
+            reported: Record<string, never> | null;
+            /** Format: int64 */
+            reported_ms: number | null;
+            /** @description Names of its sources in `agent.toml`. */
+            sources: string[];
+            /** @description One sentence: what stands between it and what it should run, and the cure. */
+            why: string;
+        };
+        /** @description A page of a list. */
+        DeviceList: {
+            /** @description The items. */
+            items: components["schemas"]["Device"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A pipeline on a device, as the device reports it. */
+        DevicePipeline: {
+            /** Format: int32 */
+            cpu_us_p50: number;
+            /** Format: int32 */
+            cpu_us_p95: number;
+            /** Format: int32 */
+            crashes: number;
+            /**
+             * Format: int64
+             * @description Frames answered since its worker started.
+             */
+            frames: number;
+            /**
+             * Format: int64
+             * @description Resident bytes of its worker.
+             */
+            memory: number;
+            model: string;
+            pipeline: string;
+            /** @description Why it failed. */
+            reason: string | null;
+            /** Format: int32 */
+            revision: number;
+            /**
+             * Format: int64
+             * @description Frames that were never inferred.
+             */
+            skipped: number;
+            /** @description `running`, `starting` or `failed`. */
+            state: string;
+            variant: string;
+            /** Format: int32 */
+            version: number;
+        };
+        /** @description Delivery of one device over all its starts. */
+        DeviceStatistics: {
+            device: string;
+            /** Format: int64 */
+            dropped: number;
+            /** Format: int64 */
+            duplicates: number;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description When the last record came; 0 before the first.
+             */
+            last_ms: number;
+            /** Format: int64 */
+            lost: number;
+            /** Format: int64 */
+            results: number;
+            site: string;
+        };
+        /** @description An update on a device. */
+        DeviceUpdate: {
+            /** Format: int64 */
+            fetched: number;
+            /**
+             * @description `accepted`, `downloading`, `verifying`, `staged`, `testing`, `ready`, `trial`, `active`,
+             *     `failed` or `reverted`.
+             */
+            phase: string;
+            plan: string;
+            reason: string | null;
+            /** Format: int64 */
+            total: number;
+        };
+        /**
+         * @description What a token enrols.
+         * @enum {string}
+         */
+        EnrolmentKind: "device" | "gateway";
+        /** @description An enrolment token. */
+        EnrolmentToken: {
+            /** Format: int64 */
+            created_ms: number;
+            /** Format: int64 */
+            expires_ms: number;
+            id: string;
+            kind: string;
+            revoked: boolean;
+            site: string;
+            /** @description The secret; only in the answer that makes it. */
+            token: string | null;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            uses: number;
+        };
+        /** @description A page of a list. */
+        EnrolmentTokenList: {
+            /** @description The items. */
+            items: components["schemas"]["EnrolmentToken"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description An event. */
+        EventRow: {
+            /** Format: int64 */
+            at_ms: number;
+            boot: string;
+            clock: string;
+            details: Record<string, never>;
+            device: string;
+            /** @description Records that a quota dropped. */
+            dropped: Record<string, never> | null;
+            /** Format: int64 */
+            id: number;
+            kind: string;
+            message: string;
+            /** Format: int64 */
+            monotonic_ms: number;
+            /** Format: int64 */
+            received_ms: number;
+            /** Format: int64 */
+            sequence: number;
+            site: string;
+            /** Format: int64 */
+            start: number;
+            /** Format: int64 */
+            wall_ms: number;
+        };
+        /** @description A page of a list. */
+        EventRowList: {
+            /** @description The items. */
+            items: components["schemas"]["EventRow"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A frame of a source. */
+        Frame: {
+            /** Format: int64 */
+            number: number;
+            /** @description One start of the source, 16 hexadecimal digits. */
+            source: string;
+        };
+        /** @description A site's gateway. */
+        Gateway: {
+            /** Format: int64 */
+            enrolled_ms: number;
+            /** Format: int64 */
+            since_ms: number;
+            /** @description `online`, `stopped`, `lost` or `never`. */
+            status: string;
+            version: string;
+        };
+        /** @description That the cloud answers. */
+        Health: {
+            /** @description Always `ok`. */
+            status: string;
+            /** @description The cloud's version. */
+            version: string;
+        };
+        /** @description A model. */
+        Model: {
+            /**
+             * Format: int64
+             * @description Bytes of the newest version's smallest file.
+             */
+            bytes_smallest: number;
+            /** Format: int64 */
+            created_ms: number;
+            /**
+             * Format: int64
+             * @description Devices that should run it.
+             */
+            devices: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description The newest version.
+             */
+            latest: number;
+            /** @description What it does, such as `classification`. */
+            task: string;
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            versions: number;
+        };
+        /** @description A page of a list. */
+        ModelList: {
+            /** @description The items. */
+            items: components["schemas"]["Model"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A published version. */
+        ModelVersion: {
+            /** @description Whether it is signed under a development root. */
+            development: boolean;
+            /** @description What goes in. */
+            input: Record<string, never>;
+            /**
+             * Format: int64
+             * @description How many labels it tells apart.
+             */
+            labels: number;
+            /** Format: int64 */
+            manifest_length: number;
+            manifest_sha256: string;
+            model: string;
+            published_by: string;
+            /** Format: int64 */
+            published_ms: number;
+            task: string;
+            variants: components["schemas"]["Variant"][];
+            /** Format: int32 */
+            version: number;
+        };
+        /** @description A page of a list. */
+        ModelVersionList: {
+            /** @description The items. */
+            items: components["schemas"]["ModelVersion"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A command to be sent. */
+        NewCommand: {
+            /** @description `diag`, `purge` or `restart_worker`. */
+            kind: string;
+            /** @description The pipeline of `restart_worker`. */
+            pipeline?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds until the device does not obey it any more; five minutes if left out.
+             */
+            ttl_s?: number | null;
+        };
+        /** @description What a dashboard may read. */
         NewDashboardToken: {
-            sites?: string[];
             devices?: string[];
-            ttl_s?: number;
+            /** @description Every device of these; with no devices either: every site. */
+            sites?: string[];
+            /**
+             * Format: int64
+             * @description Seconds, at most a day; an hour if left out.
+             */
+            ttl_s?: number | null;
+        };
+        /** @description A token to be made. */
+        NewEnrolmentToken: {
+            kind: components["schemas"]["EnrolmentKind"];
+            site: string;
+            /**
+             * Format: int64
+             * @description Seconds until it expires; an hour if left out.
+             */
+            ttl_s?: number | null;
+            /**
+             * Format: int32
+             * @description How often it can be used; once if left out.
+             */
+            uses?: number | null;
+        };
+        /** @description A rollout to be made. */
+        NewRollout: {
+            /**
+             * Format: int64
+             * @description Seconds after which a device that has not ended has failed; 600 if left out.
+             */
+            deadline_s?: number;
+            /**
+             * Format: int32
+             * @description More failures than this share and every device goes back; 10 if left out.
+             */
+            max_failures_percent?: number;
+            model: string;
+            /** @description For people. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Devices of a site that switch at the same time; 10 if left out.
+             */
+            parallel?: number;
+            /** @description The devices; with pipelines, only those pipelines change. */
+            selection: components["schemas"]["Selection"];
+            /**
+             * Format: int64
+             * @description Seconds between the end of a wave and the next.
+             */
+            soak_s?: number;
+            /**
+             * Format: int64
+             * @description Seconds that a device watches the new model before it counts; 10 if left out.
+             */
+            trial_s?: number;
+            /**
+             * Format: int32
+             * @description The version that it brings.
+             */
+            version: number;
+            /** @description Rising percentages, the last 100; 10, 50, 100 if left out. */
+            waves?: number[];
+        };
+        /** @description A site to be made. */
+        NewSite: {
+            /** @description One is made if it is left out. */
+            id?: string | null;
+            name: string;
+        };
+        /** @description A token to be made. */
+        NewToken: {
+            /** @description What it is for. */
+            name: string;
+            /** @description At most the caller's own. */
+            scope: components["schemas"]["Scope"];
+            /**
+             * Format: int64
+             * @description Seconds until it expires; left out means never.
+             */
+            ttl_s?: number | null;
+        };
+        /** @description A user to be made. */
+        NewUser: {
+            name: string;
+            /** @description 10 characters or more. */
+            password: string;
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description The organisation and how it is. */
+        Organisation: {
+            counts: components["schemas"]["Counts"];
+            /** @description Whether it has a development root, which production refuses. */
+            development: boolean;
+            /**
+             * Format: int32
+             * @description Where gateways and direct devices reach HTTPS.
+             */
+            device_https_port: number | null;
+            /**
+             * Format: int32
+             * @description Where gateways and direct devices reach the broker.
+             */
+            mqtts_port: number | null;
+            name: string;
+            org: string;
+            production: boolean;
+            /** Format: int64 */
+            root_expires_ms: number;
+            /** @description The id of the store of results. */
+            store: string;
+            version: string;
+        };
+        /** @description A pipeline. */
+        Pipeline: {
+            /** Format: int64 */
+            created_ms: number;
+            /** @description Devices that should run it. */
+            devices: string[];
+            filters: Record<string, never>[];
+            id: string;
+            model: string;
+            name: string;
+            /** Format: int64 */
+            revision: number;
+            source: string;
+            /** Format: int64 */
+            top: number;
+            /** Format: int64 */
+            updated_ms: number;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description A pipeline that was applied. */
+        PipelineApplied: components["schemas"]["Pipeline"] & {
+            /** @description Devices that run it. */
+            assigned: components["schemas"]["AssignedDevice"][];
+            /** @description Devices that can't; nothing was sent to them. */
+            refused: components["schemas"]["RefusedDevice"][];
+        };
+        /** @description A page of a list. */
+        PipelineList: {
+            /** @description The items. */
+            items: components["schemas"]["Pipeline"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description What a pipeline should be. Applying the same again changes nothing. */
+        PipelineSettings: {
+            /** @description The devices that run it; every other one stops running it. */
+            devices: components["schemas"]["Selection"];
+            /**
+             * @description What becomes a result, in order: `{"threshold": {"min_score": 0.5}}`,
+             *     `{"on_change": {"heartbeat_ms": 60000}}`, `{"rate_limit": {"interval_ms": 1000}}`.
+             */
+            filters?: Record<string, never>[];
+            model: string;
+            /** @description For people; the id if left out. */
+            name?: string | null;
+            /** @description The name of a source in the devices' `agent.toml`. */
+            source: string;
+            /**
+             * Format: int32
+             * @description Labels in a result, 1 to 16; 3 if left out.
+             */
+            top?: number;
+            /**
+             * Format: int32
+             * @description The newest if left out.
+             */
+            version?: number | null;
+        };
+        /** @description What every failed request answers, as `application/problem+json`. */
+        Problem: {
+            /** @description A stable word for programs. */
+            code: string;
+            /** @description What is wrong and what to do about it. */
+            detail: string;
+            /** @description Digests of files that must be uploaded first (`blob_missing`). */
+            missing?: string[];
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description The status in words. */
+            title: string;
+            /** @description Always `about:blank`: `code` tells problems apart. */
+            type: string;
+        };
+        /** @description A device that was left out, and why. */
+        RefusedDevice: {
+            device: string;
+            reasons: string[];
+        };
+        /** @description A result. */
+        ResultRow: {
+            /**
+             * Format: int64
+             * @description The best time known.
+             */
+            at_ms: number;
+            /** @description The start of the agent that made it, 32 hexadecimal digits. */
+            boot: string;
+            /** @description `none`, `gateway` or `ntp`. */
+            clock: string;
+            /** Format: int64 */
+            cpu_us: number;
+            device: string;
+            frame: components["schemas"]["Frame"];
+            /** Format: int64 */
+            id: number;
+            label: string;
+            model: string;
+            /** Format: int64 */
+            monotonic_ms: number;
+            pipeline: string;
+            /** Format: int64 */
+            received_ms: number;
+            /** Format: int64 */
+            revision: number;
+            /** Format: double */
+            score: number;
+            /** Format: int64 */
+            sequence: number;
+            site: string;
+            /** Format: int64 */
+            start: number;
+            top: components["schemas"]["ScoredLabel"][];
+            variant: string;
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            wall_ms: number;
+        };
+        /** @description A page of a list. */
+        ResultRowList: {
+            /** @description The items. */
+            items: components["schemas"]["ResultRow"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A rollout. */
+        Rollout: {
+            counts: components["schemas"]["RolloutCounts"];
+            created_by: string;
+            /** Format: int64 */
+            created_ms: number;
+            devices: components["schemas"]["RolloutDevice"][];
+            /** Format: int64 */
+            finished_ms: number | null;
+            id: string;
+            model: string;
+            name: string;
+            paused: boolean;
+            /** @description Why it stopped or is stopping. */
+            reason: string | null;
+            /** @description Devices that were left out before anything was sent. */
+            refused: components["schemas"]["RefusedDevice"][];
+            /** @description `running`, `paused`, `reverting`, `succeeded`, `stopped` or `reverted`. */
+            state: string;
+            /** Format: int64 */
+            version: number;
+            /**
+             * Format: int32
+             * @description The wave that opened last, counted from 1.
+             */
+            wave: number;
+            waves: components["schemas"]["Wave"][];
+        };
+        /** @description Devices by where they are. */
+        RolloutCounts: {
+            /** Format: int32 */
+            failed: number;
+            /** Format: int32 */
+            preparing: number;
+            /** Format: int32 */
+            reverted: number;
+            /** Format: int32 */
+            succeeded: number;
+            /** Format: int32 */
+            total: number;
+            /** Format: int32 */
+            trial: number;
+            /** Format: int32 */
+            waiting: number;
+        };
+        /** @description A device of a rollout. */
+        RolloutDevice: {
+            device: string;
+            /**
+             * Format: int64
+             * @description Bytes fetched so far.
+             */
+            fetched: number;
+            name: string;
+            /** @description `waiting`, `assigned` (not heard of yet), a phase of the update, `missed` or `gone`. */
+            phase: string;
+            /** @description One sentence: why it is there, and the cure. */
+            reason: string;
+            site: string;
+            /**
+             * Format: int64
+             * @description Bytes to fetch.
+             */
+            total: number;
+            variant: string;
+            /**
+             * Format: int32
+             * @description Counted from 1.
+             */
+            wave: number;
+        };
+        /** @description A page of a list. */
+        RolloutList: {
+            /** @description The items. */
+            items: components["schemas"]["Rollout"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description What a caller may do; each includes those before it.
+         * @enum {string}
+         */
+        Scope: "read" | "operate" | "admin";
+        /** @description A label with its score. */
+        ScoredLabel: {
+            label: string;
+            /** Format: double */
+            score: number;
+        };
+        /** @description A union of devices; it must not be empty. */
+        Selection: {
+            /** @description Every device. */
+            all?: boolean;
+            /** @description Single devices. */
+            devices?: string[];
+            /** @description Every device that should run these pipelines. */
+            pipelines?: string[];
+            /** @description Every device of these sites. */
+            sites?: string[];
+        };
+        /** @description Name and password. */
+        SignIn: {
+            password: string;
+            username: string;
+        };
+        /** @description A site. */
+        Site: {
+            /** Format: int64 */
+            created_ms: number;
+            /**
+             * Format: int64
+             * @description Devices that are not revoked.
+             */
+            devices: number;
+            gateway: components["schemas"]["Gateway"] | null;
+            id: string;
+            name: string;
+        };
+        /** @description A page of a list. */
+        SiteList: {
+            /** @description The items. */
+            items: components["schemas"]["Site"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description Delivery of every device together, and of each. */
+        Statistics: {
+            devices: components["schemas"]["DeviceStatistics"][];
+            /**
+             * Format: int64
+             * @description Records that a quota dropped.
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description Records that came again and were not stored again.
+             */
+            duplicates: number;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description Records below the newest that never came; some may still be on their way.
+             */
+            lost: number;
+            /** @description For the next page of devices; null after the last. */
+            next_cursor: string | null;
+            /** Format: int64 */
+            results: number;
+        };
+        /** @description A user. */
+        User: {
+            /** Format: int64 */
+            created_ms: number;
+            name: string;
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description A page of a list. */
+        UserList: {
+            /** @description The items. */
+            items: components["schemas"]["User"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description One of a version's files. */
+        Variant: {
+            /** Format: int64 */
+            bytes: number;
+            engine: string;
+            measured: Record<string, never>;
+            name: string;
+            precision: string;
+            provenance: Record<string, never>;
+            requirements: Record<string, never>;
+            sha256: string;
+        };
+        /** @description A wave. */
+        Wave: {
+            /** Format: int32 */
+            devices: number;
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: int32
+             * @description The share of devices that it brings the rollout to.
+             */
+            percent: number;
+            /** @description `waiting`, `running` or `done`. */
+            state: string;
+            /** Format: int32 */
+            succeeded: number;
         };
     };
     responses: never;

@@ -5,9 +5,9 @@ import { dateTime } from "../text/format";
 export function DevelopmentBanner({ className }: { className: string }) {
   const expires = useOrganisation().data?.root_expires_ms;
   return (
-    <div className={className} role="note">
+    <aside className={className} aria-label="Development root">
       <strong>Development root.</strong> Releases are signed with keys made on this machine
       {expires ? ` that expire on ${dateTime(expires)}` : ""}. Not for production.
-    </div>
+    </aside>
   );
 }

@@ -43,8 +43,8 @@ function Results({ rows }: { rows: Row[] }) {
             <Table.Td>
               <Anchor component={Link} to={`/devices/${row.device}`} size="sm">
                 {row.device}
-              </Anchor>{" "}
-              <Text span size="xs" c="dimmed">
+              </Anchor>
+              <Text size="xs" c="dimmed">
                 {row.site}
               </Text>
             </Table.Td>

@@ -1,4 +1,4 @@
-import { Anchor, Button, Table, Text } from "@mantine/core";
+import { Anchor, Button, Table, Text, VisuallyHidden } from "@mantine/core";
 import { Link } from "react-router";
 
 import { useModels } from "../api/models";
@@ -39,9 +39,9 @@ function Row({ model, mayRollOut }: { model: Model; mayRollOut: boolean }) {
             component={Link}
             to={`/models/${model.id}/versions/${model.latest}/roll-out`}
             size="xs"
-            aria-label={`Roll out ${model.id} version ${model.latest}`}
+            aria-label={`Roll out v${model.latest} of ${model.id}`}
           >
-            Roll out v{model.latest}…
+            Roll out v{model.latest}
           </Button>
         )}
       </Table.Td>
@@ -68,7 +68,9 @@ function Models({ models }: { models: Model[] }) {
           <Table.Th>Smallest file</Table.Th>
           <Table.Th>Runs on</Table.Th>
           <Table.Th>Since</Table.Th>
-          <Table.Th aria-label="Actions" />
+          <Table.Th>
+            <VisuallyHidden>Actions</VisuallyHidden>
+          </Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>

@@ -1,4 +1,4 @@
-import { Button, Table } from "@mantine/core";
+import { Button, Table, VisuallyHidden } from "@mantine/core";
 
 import { useEnrolmentTokens, useRevokeEnrolmentToken } from "../../api/enrolment";
 import type { EnrolmentToken } from "../../api/types";
@@ -69,7 +69,9 @@ export function TokenTable() {
                   <Table.Th>Used</Table.Th>
                   <Table.Th>Made</Table.Th>
                   <Table.Th>Expires</Table.Th>
-                  <Table.Th aria-label="Actions" />
+                  <Table.Th>
+                    <VisuallyHidden>Actions</VisuallyHidden>
+                  </Table.Th>
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>

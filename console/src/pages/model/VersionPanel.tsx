@@ -28,9 +28,9 @@ export function VersionPanel({ version }: { version: ModelVersion }) {
               component={Link}
               to={`/models/${model}/versions/${number}/roll-out`}
               size="xs"
-              aria-label={`Roll out ${model} version ${number}`}
+              aria-label={`Roll out v${number} of ${model}`}
             >
-              Roll out v{number}…
+              Roll out v{number}
             </Button>
           )}
         </Group>
