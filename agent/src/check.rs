@@ -75,7 +75,7 @@ async fn one(what: String, act: impl Future<Output = Result<String, AgentError>>
 fn network(config: &Config) -> Result<Arc<Network>, AgentError> {
     let clock = Arc::new(SessionClock::system(ClockOptions {
         floor_ms: 0,
-        trust_system_clock: config.clock.trust_system,
+        trust_system_clock: config.trust_system_clock,
     }));
     let identity = enrol::load(config)?;
     Network::new(config.endpoint.clone(), identity, clock).map(Arc::new)

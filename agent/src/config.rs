@@ -41,9 +41,10 @@ pub struct Config {
     /// What the cloud may tell this device to do.
     #[serde(default)]
     pub commands: Commands,
-    /// The clock.
+    /// Believe the system's clock even where the kernel does not say that it is synchronized:
+    /// for containers and machines whose host keeps the time. Default false.
     #[serde(default)]
-    pub clock: Clock,
+    pub trust_system_clock: bool,
     /// Sources by name.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceSpec>,
@@ -179,15 +180,6 @@ impl OnnxRuntime {
 pub struct Commands {
     /// Kinds that are refused: `diag`, `purge`, `restart_worker`.
     pub forbid: Vec<String>,
-}
-
-/// `[clock]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Clock {
-    /// Believe the system's clock even where the kernel does not say that it is synchronized:
-    /// for containers and machines whose host keeps the time.
-    pub trust_system: bool,
 }
 
 impl Config {

@@ -11,7 +11,6 @@ pub mod daemon;
 pub mod enrol;
 pub mod error;
 pub mod event;
-pub mod failpoint;
 pub mod link;
 pub mod outbox;
 pub mod random;

@@ -16,7 +16,7 @@ const INHERITED: [&str; 5] = [
     "RUST_BACKTRACE",
     "TZ",
     "NOROSHI_ONNXRUNTIME",
-    crate::failpoint::VARIABLE,
+    noroshi_service::failpoint::VARIABLE,
 ];
 
 /// A child process with the agent's end of its link. It dies with this value.

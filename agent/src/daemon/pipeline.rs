@@ -8,6 +8,7 @@ use noroshi_protocol::{Answer, Assignment, PipelineId, PipelineState, Scored, St
 use noroshi_service::backoff::{self, Backoff, BackoffLimits};
 use noroshi_service::clock::SessionClock;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
@@ -110,6 +111,7 @@ pub(super) fn pipeline(
         inbox: Arc::default(),
         running: None,
         worker: None,
+        retiring: JoinSet::new(),
         backoff: Backoff::new(LIMITS),
         started: Duration::ZERO,
         resume: Duration::ZERO,
@@ -135,6 +137,8 @@ struct Pipeline {
     inbox: Arc<Inbox>,
     running: Option<Running>,
     worker: Option<WorkerProcess>,
+    /// Workers that were replaced and are on their way out.
+    retiring: JoinSet<()>,
     backoff: Backoff,
     /// When the present worker started.
     started: Duration,
@@ -175,6 +179,7 @@ impl Pipeline {
         if let Some(worker) = self.worker.take() {
             worker.retire().await;
         }
+        while self.retiring.join_next().await.is_some() {}
     }
 
     async fn obey(&mut self, order: Order) {
@@ -208,8 +213,9 @@ impl Pipeline {
             None => PipelineState::Starting,
         };
         // The next frame must not wait for the old worker to go.
+        while self.retiring.try_join_next().is_some() {}
         if let Some(worker) = retired {
-            tokio::spawn(worker.retire());
+            self.retiring.spawn(worker.retire());
         }
     }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
-use crate::failpoint;
+use noroshi_service::failpoint;
 
 const UPDATE: &str = "update.cbor";
 const COMMANDS: &str = "commands.cbor";

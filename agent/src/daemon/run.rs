@@ -46,7 +46,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let records = Records::open(config.records_dir())?;
     let clock = Arc::new(SessionClock::system(ClockOptions {
         floor_ms: records.memory()?.floor_ms,
-        trust_system_clock: config.clock.trust_system,
+        trust_system_clock: config.trust_system_clock,
     }));
     let probe = outbox::probe(&config.outbox_dir()).await?;
     let at_least = match &probe {
@@ -171,6 +171,7 @@ impl Assembly {
             pen: self.pen.clone(),
             acks: acks.clone(),
             notes: self.notes.clone(),
+            errands: tokio::task::JoinSet::new(),
         };
         parts.spawn("uplink", uplink.run(events, parts.stop_token(), end));
         for stream in Stream::ALL {

@@ -17,8 +17,8 @@ use super::acks::Acks;
 use super::notes::Notes;
 use super::uplink::{Topics, batch_overhead};
 use crate::AgentError;
-use crate::failpoint;
 use crate::outbox::{Held, OutboxPen, Place, Start};
+use noroshi_service::failpoint;
 
 /// Records in one read; a batch of that many goes out at once.
 const READ: usize = 64;

@@ -11,6 +11,7 @@ use noroshi_service::session::{
     SessionHandle, SessionOptions, Subscription, Will,
 };
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
@@ -130,6 +131,8 @@ pub(super) struct Uplink {
     pub(super) pen: OutboxPen,
     pub(super) acks: Acks,
     pub(super) notes: Notes,
+    /// Fetches and commands on their way.
+    pub(super) errands: JoinSet<()>,
 }
 
 impl Uplink {
@@ -155,6 +158,9 @@ impl Uplink {
                     self.report();
                 }
                 _ = fetch.tick() => self.fetch_desired(),
+                Some(ended) = self.errands.join_next() => if let Err(e) = ended {
+                    tracing::error!(error = %e, "an errand failed");
+                },
             }
         }
         if let Some(epoch) = self.handle.epoch() {
@@ -167,6 +173,7 @@ impl Uplink {
             }
         }
         end.cancel();
+        self.errands.shutdown().await;
         Ok(())
     }
 
@@ -228,9 +235,9 @@ impl Uplink {
     }
 
     /// Retained MQTT is the wake-up, this is the truth.
-    fn fetch_desired(&self) {
+    fn fetch_desired(&mut self) {
         let (network, controller) = (Arc::clone(&self.network), self.controller.clone());
-        tokio::spawn(async move {
+        self.errands.spawn(async move {
             match network.desired().await {
                 Ok(Some(bytes)) => {
                     if controller.send(Input::Desired(bytes)).await.is_err() {
@@ -283,13 +290,13 @@ impl Uplink {
         }
     }
 
-    fn obey(&self, bytes: Vec<u8>) {
+    fn obey(&mut self, bytes: Vec<u8>) {
         let (obedience, handle, topics) = (
             Arc::clone(&self.obedience),
             self.handle.clone(),
             self.topics.clone(),
         );
-        tokio::spawn(async move {
+        self.errands.spawn(async move {
             if let Some(reply) = obedience.obey(&bytes).await {
                 send_reply(&handle, &topics, &reply).await;
             }

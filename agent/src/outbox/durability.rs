@@ -5,11 +5,13 @@
 //! sync in `DIR/outbox`; a simulated power cut puts that copy in the store's place, and so drops
 //! every write that was not synced.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::AgentError;
-use crate::failpoint;
+use noroshi_service::failpoint;
 
 /// Variable that turns syncing off when it says `off`.
 pub const SYNC_VARIABLE: &str = "NOROSHI_SYNC";
@@ -21,6 +23,8 @@ pub(super) struct Durability {
     /// Our own handle on sled's file: its flush ends in sync_file_range, which is no fsync.
     file: File,
     folder: PathBuf,
+    /// Files of large values that are on the disk already.
+    blobs: BTreeSet<OsString>,
     syncs: bool,
     copy_to: Option<PathBuf>,
 }
@@ -36,16 +40,19 @@ impl Durability {
         Ok(Self {
             file,
             folder: folder.to_owned(),
+            blobs: BTreeSet::new(),
             syncs: std::env::var_os(SYNC_VARIABLE).is_none_or(|value| value != "off"),
             copy_to: std::env::var_os(POWERCUT_VARIABLE).map(PathBuf::from),
         })
     }
 
     /// Puts everything written so far on the disk.
-    pub(super) fn make_durable(&self, database: &sled::Db) -> Result<(), AgentError> {
+    pub(super) fn make_durable(&mut self, database: &sled::Db) -> Result<(), AgentError> {
         failpoint::pass("outbox.before_sync");
         if self.syncs {
             database.flush().map_err(super::store::fault)?;
+            self.sync_blobs()
+                .map_err(AgentError::io("sync the outbox's large values"))?;
             self.file
                 .sync_data()
                 .map_err(AgentError::io("sync the outbox"))?;
@@ -55,6 +62,27 @@ impl Durability {
             }
         }
         failpoint::pass("outbox.after_sync");
+        Ok(())
+    }
+
+    /// sled writes a large value to a file beside `db`, and never syncs it. There are hardly any.
+    fn sync_blobs(&mut self) -> std::io::Result<()> {
+        let folder = self.folder.join("blobs");
+        let mut present = BTreeSet::new();
+        let mut grown = false;
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !self.blobs.contains(&name) {
+                File::open(entry.path())?.sync_all()?;
+                grown = true;
+            }
+            present.insert(name);
+        }
+        self.blobs = present;
+        if grown {
+            File::open(&folder)?.sync_all()?;
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::{Held, Holdings, NewRecord, Outbox, Place, Quota, SledOutbox, Start};
 use crate::AgentError;
-use crate::failpoint;
+use noroshi_service::failpoint;
 
 /// Most records in one durable write.
 const GROUP: usize = 256;

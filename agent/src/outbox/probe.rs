@@ -56,7 +56,7 @@ pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
     let child = tokio::process::Command::new(crate::program())
         .arg("probe-outbox")
         .arg(folder)
-        .env_remove(crate::failpoint::VARIABLE)
+        .env_remove(noroshi_service::failpoint::VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

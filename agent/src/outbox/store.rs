@@ -10,10 +10,14 @@ use super::durability::Durability;
 use super::keys::{self, boot_key, place_of, record_key, stream_prefix};
 use super::{Held, Holdings, NewRecord, Outbox, Place, Quota, Stamp, Start, drop_event};
 use crate::AgentError;
-use crate::failpoint;
+use noroshi_service::failpoint;
 
 /// Most of sled's memory; the records are small and read in order.
 const CACHE_BYTES: u64 = 1 << 20;
+/// sled keeps dozens of buffers of this size alive between its own collections, so that the
+/// default of half a megabyte would cost more memory than the rest of the agent. A leaf of usual
+/// records stays well below a quarter of it, from where on sled puts it into a file of its own.
+const SEGMENT_BYTES: usize = 128 << 10;
 
 /// A store that this process alone has open.
 pub struct SledOutbox {
@@ -41,6 +45,7 @@ pub(super) fn open_database(folder: &Path) -> Result<Db, AgentError> {
     sled::Config::new()
         .path(folder)
         .cache_capacity(CACHE_BYTES)
+        .segment_size(SEGMENT_BYTES)
         .mode(sled::Mode::LowSpace)
         .flush_every_ms(None)
         .open()

@@ -175,3 +175,18 @@ async fn many_writers_share_a_write() {
     assert_eq!(pen.account().borrow().holdings.held, 1);
     assert_eq!(pen.start_of(1).await.unwrap(), Some(start(1)));
 }
+
+#[test]
+fn large_records_are_kept_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut outbox = open(folder.path(), ROOMY, 1);
+    let large = "l".repeat(15_000);
+    for _ in 0..30 {
+        outbox.append(&[result(&large)]).unwrap();
+    }
+    drop(outbox);
+    let outbox = open(folder.path(), ROOMY, 2);
+    let held = all(&outbox, Stream::Result);
+    assert_eq!(held.len(), 30);
+    assert!(held.iter().all(|held| held.body == large.as_bytes()));
+}

@@ -163,7 +163,7 @@ impl Source {
         let generation = self.ring.write(slot, &header, &picture.pixels)?;
         self.log
             .write(header.id, &picture.name, header.boottime_ns)?;
-        crate::failpoint::pass("source.before_announce");
+        noroshi_service::failpoint::pass("source.before_announce");
         self.link.send(&Report::Frame {
             slot,
             generation,

@@ -1,6 +1,8 @@
 //! A device of its own for a test: enrolled, with a model on its disk, without any network.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+mod onnx;
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,13 +38,33 @@ impl World {
     /// An enrolled device whose assignment `door` is active: a folder with two pictures, at
     /// `frames_per_second`, and a model that tells red from blue.
     pub fn new(frames_per_second: f64, more_config: &str) -> Self {
+        Self::with(model_files(1), frames_per_second, more_config)
+    }
+
+    /// The same with a model for ONNX Runtime, which must be there.
+    pub fn on_onnx_runtime(frames_per_second: f64) -> Self {
+        let library = std::env::var_os("NOROSHI_ONNXRUNTIME").map_or_else(
+            || {
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("../.cache/assets/onnxruntime/libonnxruntime.so")
+            },
+            PathBuf::from,
+        );
+        let missing = format!("{} is missing: run make setup", library.display());
+        let library = library.canonicalize().expect(&missing);
+        let config = format!("[onnxruntime]\nlibrary = {library:?}\n");
+        let files = with_golden(onnx_manifest(), onnx::means());
+        Self::with(files, frames_per_second, &config)
+    }
+
+    fn with(files: (Manifest, Vec<Vec<u8>>), frames_per_second: f64, more_config: &str) -> Self {
         install_provider();
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
         world.enrol();
         world.pictures();
-        let assignment = world.model();
+        let assignment = world.model(&files);
         world.activate(assignment);
         let path = world.path("");
         let path = path.display();
@@ -117,14 +139,13 @@ impl World {
     }
 
     /// Puts a model's files into the store and returns what would assign it.
-    fn model(&self) -> Assignment {
-        let (manifest, blobs) = model_files(1);
+    fn model(&self, (manifest, blobs): &(Manifest, Vec<Vec<u8>>)) -> Assignment {
         let models = self.state("models");
         std::fs::create_dir_all(&models).unwrap();
-        for bytes in &blobs {
+        for bytes in blobs {
             std::fs::write(models.join(Digest::of(bytes).to_string()), bytes).unwrap();
         }
-        assignment(&manifest, &blobs[0])
+        assignment(manifest, &blobs[0])
     }
 
     fn activate(&self, assignment: Assignment) {
@@ -234,12 +255,7 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
     };
     let mut model = Cursor::new(Vec::new());
     write_gguf(&mut model, &graph, &[weight]).unwrap();
-    let model = model.into_inner();
-    let blob = |bytes: &[u8]| Blob {
-        sha256: Digest::of(bytes),
-        length: bytes.len() as u64,
-    };
-    let mut manifest = Manifest {
+    let manifest = Manifest {
         format: Manifest::FORMAT,
         model: "colours".parse().unwrap(),
         version,
@@ -267,7 +283,7 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
             name: "f32".parse().unwrap(),
             engine: EngineKind::Candle,
             precision: Precision::Fp32,
-            blob: blob(&model),
+            blob: blob(b"?"),
             requirements: Requirements {
                 opset: 0,
                 ir: 0,
@@ -279,16 +295,17 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
             },
             measured: Measured::default(),
             golden: Golden {
-                blob: blob(&model),
+                blob: blob(b"?"),
                 tolerance: 0.001,
             },
             provenance: Provenance {
-                source: Digest::of(&model),
+                source: Digest::of(b"source"),
                 recipe: "by hand".into(),
                 tool: "test".into(),
             },
         }],
     };
+    let model = model.into_inner();
     let mut classifier = Classifier::open(
         &manifest,
         &manifest.variants[0],
@@ -299,10 +316,43 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
     let pixels = [200u8; 48];
     let frame = Frame::rgb(4, 4, &pixels).unwrap();
     let golden = GoldenSet::record(&mut classifier, &[frame]).unwrap();
-    let golden = golden.to_cbor().unwrap();
+    finish(manifest, model, golden.to_cbor().unwrap())
+}
+
+fn blob(bytes: &[u8]) -> Blob {
+    Blob {
+        sha256: Digest::of(bytes),
+        length: bytes.len() as u64,
+    }
+}
+
+fn finish(mut manifest: Manifest, model: Vec<u8>, golden: Vec<u8>) -> (Manifest, Vec<Vec<u8>>) {
+    manifest.variants[0].blob = blob(&model);
     manifest.variants[0].golden.blob = blob(&golden);
     let json = manifest.to_json().unwrap();
     (manifest, vec![json, model, golden])
+}
+
+/// A manifest for [`onnx::means`].
+fn onnx_manifest() -> Manifest {
+    let (mut manifest, _) = model_files(1);
+    manifest.task = Task::Classification {
+        labels: ["red", "green", "blue"].map(Label::from_name).to_vec(),
+    };
+    manifest.variants[0].engine = EngineKind::OnnxRuntime;
+    manifest
+}
+
+/// Golden outputs that need no engine here: the mean of each channel of an even picture.
+fn with_golden(manifest: Manifest, model: Vec<u8>) -> (Manifest, Vec<Vec<u8>>) {
+    let case = noroshi_engine::GoldenCase {
+        width: 4,
+        height: 4,
+        rgb: vec![51; 48],
+        output: vec![0.2; 3],
+    };
+    let golden = GoldenSet { cases: vec![case] }.to_cbor().unwrap();
+    finish(manifest, model, golden)
 }
 
 pub fn assignment(manifest: &Manifest, json: &[u8]) -> Assignment {
