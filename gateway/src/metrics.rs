@@ -1,4 +1,4 @@
-//! `metric/gateway`: the gateway's own numbers, twice a minute.
+//! `metric/gateway`: the gateway's own numbers, once a minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::site::SiteDown;
 use crate::spool::Spool;
 use crate::start::Start;
 
-const PERIOD: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// Collects and publishes.
 pub(crate) struct Metrics {

@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 
 use common::cloud::Cloud;
 use common::proxy::Proxy;
-use common::{Client, Organisation, PATIENCE, answers, device, eventually, gateway};
+use common::{PATIENCE, World, arrived, device, eventually, gateway, send};
 use noroshi_gateway::config::{self, Config};
 use noroshi_gateway::run::{self, EndError};
 use noroshi_gateway::spool::Probe;
 use noroshi_model::Digest;
-use noroshi_protocol::{Ack, Message as _, Presence, RangeSet, Status};
+use noroshi_protocol::{Message as _, Presence, Status};
 use noroshi_service::files::Ports;
-use noroshi_service::session::{Properties, PublishOutcome, Qos, SessionOptions, Subscription};
+use noroshi_service::session::{Properties, PublishOutcome, Qos};
 use noroshi_service::tls::{ExpectedPeers, client_config, http_client};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -71,90 +71,16 @@ impl Site {
             .unwrap();
         ended.unwrap().unwrap().unwrap();
     }
-
-    fn device(&self, organisation: &Organisation, id: &str) -> Client {
-        let port = self.ports.mqtts.unwrap();
-        Client::open(organisation, device(id), &gateway(), port, |options| {
-            subscribe(options, id)
-        })
-    }
-}
-
-fn subscribe(options: &mut SessionOptions, id: &str) {
-    let own = |tail: &str| Subscription::new(format!("noroshi/v1/o/s/{id}/{tail}"));
-    options.subscriptions = vec![
-        own("ack/+"),
-        own("state/desired"),
-        own("command/+"),
-        own("choice/plan"),
-    ];
-}
-
-struct World {
-    organisation: Organisation,
-    _folder: tempfile::TempDir,
-    cloud_folder: std::path::PathBuf,
-    state: std::path::PathBuf,
-}
-
-fn world() -> World {
-    let (organisation, folder) = (Organisation::new(), tempfile::tempdir().unwrap());
-    let (state, cloud_folder) = (folder.path().join("state"), folder.path().join("cloud"));
-    for folder in [&state, &cloud_folder] {
-        std::fs::create_dir(folder).unwrap();
-    }
-    organisation.enrol_gateway(&state.join("identity"));
-    World {
-        organisation,
-        _folder: folder,
-        cloud_folder,
-        state,
-    }
-}
-
-/// Publishes until the gateway's own acknowledgement names every sequence.
-async fn send(client: &mut Client, id: &str, boot: u8, sequences: std::ops::Range<u64>) {
-    let topic = format!("noroshi/v1/o/s/{id}/result/p");
-    let mut settled = RangeSet::default();
-    for first in sequences.clone().step_by(10) {
-        let batch = answers(boot, first..(first + 10).min(sequences.end)).to_cbor();
-        let none = Properties::default();
-        let ticket = client
-            .handle
-            .publish(&topic, batch, Qos::AtLeastOnce, false, none)
-            .unwrap();
-        assert_eq!(ticket.await, PublishOutcome::Acked);
-    }
-    while sequences
-        .clone()
-        .any(|sequence| !settled.contains(sequence))
-    {
-        let ack = Ack::from_cbor(&client.message("ack/result").await.payload).unwrap();
-        assert_eq!(ack.boot.as_bytes()[0], boot);
-        ack.settled
-            .into_iter()
-            .for_each(|range| settled.insert(range));
-    }
-}
-
-async fn arrived(cloud: &Cloud, id: &str, count: usize) {
-    let store = cloud.door.store.clone();
-    let observe = || async { store.count(id) };
-    eventually("records arrive in the cloud", observe, |seen| {
-        *seen >= count
-    })
-    .await;
-    assert_eq!(store.count(id), count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_survive_a_cut_link_and_restarts_and_a_replaced_store_gets_them_again() {
-    let world = world();
+    let world = World::new();
     let cloud = Cloud::start(&world.organisation, world.cloud_folder.clone()).await;
     let link = Proxy::to(cloud.broker.mqtts().unwrap()).await;
     let site = Site::start(&world.state, cloud.https, link.address, None).await;
     let ports = site.ports;
-    let mut one = site.device(&world.organisation, "one");
+    let mut one = world.device("one", site.ports.mqtts.unwrap());
     one.connected().await;
     send(&mut one, "one", 1, 0..50).await;
     arrived(&cloud, "one", 50).await;
@@ -185,12 +111,12 @@ async fn records_survive_a_cut_link_and_restarts_and_a_replaced_store_gets_them_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_come_down_and_outlive_a_restart_without_the_cloud() {
-    let world = world();
+    let world = World::new();
     let cloud = Cloud::start(&world.organisation, world.cloud_folder.clone()).await;
     let link = Proxy::to(cloud.broker.mqtts().unwrap()).await;
     let site = Site::start(&world.state, cloud.https, link.address, None).await;
     cloud.say("noroshi/v1/o/s/one/state/desired", "first").await;
-    let mut one = site.device(&world.organisation, "one");
+    let mut one = world.device("one", site.ports.mqtts.unwrap());
     assert_eq!(&one.message("state/desired").await.payload[..], b"first");
     cloud.say("noroshi/v1/o/s/one/command/c1", "do it").await;
     assert_eq!(&one.message("command/c1").await.payload[..], b"do it");
@@ -216,7 +142,7 @@ async fn documents_come_down_and_outlive_a_restart_without_the_cloud() {
     link.cut();
     site.stop().await;
     let site = Site::start(&world.state, cloud.https, link.address, None).await;
-    let mut again = site.device(&world.organisation, "one");
+    let mut again = world.device("one", site.ports.mqtts.unwrap());
     assert_eq!(&again.message("state/desired").await.payload[..], b"first");
     // Changed meanwhile: the retained document says so after the reconnect.
     cloud
@@ -229,7 +155,7 @@ async fn documents_come_down_and_outlive_a_restart_without_the_cloud() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blob_comes_over_the_link_once_and_routes_ask_who_it_is() {
-    let world = world();
+    let world = World::new();
     let cloud_side = Cloud::start(&world.organisation, world.cloud_folder.clone()).await;
     let blob: Vec<u8> = (0..3_000_000u32).map(|number| (number / 7) as u8).collect();
     let digest = Digest::of(&blob);

@@ -19,6 +19,7 @@ use rmqtt::types::{
 use tracing::{debug, warn};
 
 use super::door::{Arrival, Door, Verdict};
+use super::self_test::STRANGER;
 
 /// The listener of certificate holders.
 pub(super) const CERTIFICATES: u16 = 1;
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     /// By client id, so that their sessions can be ended at the expiry.
     pub(super) dashboards: Mutex<HashMap<String, DashboardSession>>,
+    /// Who was refused last, and why.
+    pub(super) refusal: Mutex<String>,
 }
 
 impl Shared {
@@ -134,9 +137,26 @@ impl Guard {
             Ok(()) => AuthResult::Allow(false, None),
             Err(reason) => {
                 self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
-                warn!(client.id = %connect.client_id(), reason, "a client is not let in");
+                self.log_refusal(connect.client_id(), &reason);
                 AuthResult::NotAuthorized
             }
+        }
+    }
+
+    /// One line a change: a client that knocks for days would fill the log.
+    fn log_refusal(&self, client_id: &str, reason: &str) {
+        if client_id == STRANGER {
+            return;
+        }
+        let refusal = format!("{client_id}: {reason}");
+        let mut last = self
+            .0
+            .refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *last != refusal {
+            warn!(client.id = client_id, reason, "a client is not let in");
+            *last = refusal;
         }
     }
 

@@ -188,6 +188,7 @@ async fn open(
         side: options.side,
         counters: Counters::default(),
         dashboards: Mutex::new(HashMap::new()),
+        refusal: Mutex::default(),
     });
     let register = install(&context, &shared).await;
     self_test::run(&context).await?;

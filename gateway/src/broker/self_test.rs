@@ -14,7 +14,7 @@ use super::guard::CERTIFICATES;
 use crate::GatewayError;
 
 /// A device that asks for what is another's.
-const STRANGER: &str = "self-test/device/stranger";
+pub(super) const STRANGER: &str = "self-test/device/stranger";
 const FOREIGN: &str = "noroshi/v1/self-test/self-test/other/result/p";
 const FOREIGN_STATE: &str = "noroshi/v1/self-test/self-test/other/state/desired";
 

@@ -5,19 +5,21 @@
 pub(crate) mod cloud;
 pub(crate) mod proxy;
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use noroshi_gateway::broker::CertificateListener;
 use noroshi_protocol::{
-    Anchor, Answer, Batch, BootId, ClockSource, FrameId, Identity as Peer, Message as _, OsBoot,
-    PublicKey, Record, Scored, SigningKey,
+    Ack, Anchor, Answer, Batch, BootId, ClockSource, FrameId, Identity as Peer, Message as _,
+    OsBoot, PublicKey, RangeSet, Record, Scored, SigningKey,
 };
 use noroshi_service::backoff::BackoffLimits;
 use noroshi_service::clock::{ClockOptions, SessionClock};
 use noroshi_service::session::{
-    self, Address, Connect, SessionEvent, SessionEvents, SessionHandle, SessionOptions,
+    self, Address, Connect, Properties, PublishOutcome, Qos, SessionEvent, SessionEvents,
+    SessionHandle, SessionOptions, Subscription,
 };
 use noroshi_service::tls::{
     CertificateAuthority, ExpectedPeers, Identity, IdentityFile, Leaf, client_config,
@@ -269,4 +271,107 @@ pub(crate) async fn eventually<T: std::fmt::Debug, F: Future<Output = T>>(
             "{what}: not in time, last seen {seen:?}"
         );
     }
+}
+
+/// Folders of a test: an organisation, the cloud's files and an enrolled gateway's state.
+pub(crate) struct World {
+    pub(crate) organisation: Organisation,
+    _folder: tempfile::TempDir,
+    pub(crate) cloud_folder: PathBuf,
+    pub(crate) state: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (organisation, folder) = (Organisation::new(), tempfile::tempdir().unwrap());
+        let (state, cloud_folder) = (folder.path().join("state"), folder.path().join("cloud"));
+        for folder in [&state, &cloud_folder] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        organisation.enrol_gateway(&state.join("identity"));
+        Self {
+            organisation,
+            _folder: folder,
+            cloud_folder,
+            state,
+        }
+    }
+
+    /// A device of the site, at the gateway's broker on `port`.
+    pub(crate) fn device(&self, id: &str, port: u16) -> Client {
+        Client::open(
+            &self.organisation,
+            device(id),
+            &gateway(),
+            port,
+            |options| {
+                let own = |tail: &str| Subscription::new(format!("noroshi/v1/o/s/{id}/{tail}"));
+                options.subscriptions = vec![
+                    own("ack/+"),
+                    own("state/desired"),
+                    own("command/+"),
+                    own("choice/plan"),
+                ];
+            },
+        )
+    }
+}
+
+/// Publishes until the gateway's own acknowledgement names every sequence; what is lost with a
+/// connection is sent again.
+pub(crate) async fn send(client: &mut Client, id: &str, boot: u8, sequences: Range<u64>) {
+    let topic = format!("noroshi/v1/o/s/{id}/result/p");
+    let mut settled = RangeSet::default();
+    let mut unsent: Vec<u64> = sequences.clone().step_by(10).collect();
+    while sequences
+        .clone()
+        .any(|sequence| !settled.contains(sequence))
+    {
+        for first in std::mem::take(&mut unsent) {
+            let batch = answers(boot, first..(first + 10).min(sequences.end)).to_cbor();
+            let none = Properties::default();
+            let sent = client
+                .handle
+                .publish(&topic, batch, Qos::AtLeastOnce, false, none);
+            let is_taken = match sent {
+                Ok(ticket) => ticket.await == PublishOutcome::Acked,
+                Err(_) => false,
+            };
+            if !is_taken {
+                unsent.push(first);
+            }
+        }
+        match client.event().await {
+            SessionEvent::Message(message) if message.topic.ends_with("ack/result") => {
+                let ack = Ack::from_cbor(&message.payload).unwrap();
+                if ack.boot.as_bytes()[0] == boot {
+                    ack.settled
+                        .into_iter()
+                        .for_each(|range| settled.insert(range));
+                }
+            }
+            // The acknowledgements on the way are gone as well.
+            SessionEvent::Connected { .. } => {
+                unsent = sequences
+                    .clone()
+                    .step_by(10)
+                    .filter(|first| {
+                        let mut batch = *first..(first + 10).min(sequences.end);
+                        !batch.all(|sequence| settled.contains(sequence))
+                    })
+                    .collect();
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(crate) async fn arrived(cloud: &cloud::Cloud, id: &str, count: usize) {
+    let store = cloud.door.store.clone();
+    let observe = || async { store.count(id) };
+    eventually("records arrive in the cloud", observe, |seen| {
+        *seen >= count
+    })
+    .await;
+    assert_eq!(store.count(id), count);
 }
