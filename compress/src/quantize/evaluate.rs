@@ -7,7 +7,7 @@ use crate::Result;
 use crate::onnx::ModelProto;
 
 /// Most inputs that candidates are compared on.
-const INPUTS: usize = 64;
+const INPUTS: usize = 48;
 
 /// Most numbers of the float model's outputs that are kept.
 const NUMBERS: usize = 16 << 20;
@@ -44,7 +44,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Mean signal-to-noise ratio of `model`'s outputs over the inputs, in decibels.
-    pub(super) fn decibels(&mut self, model: &ModelProto, options: &Options) -> Result<f64> {
+    pub(super) fn decibels(&self, model: &ModelProto, options: &Options) -> Result<f64> {
         let mut engine = calibrate::session(model, &options.engine)?;
         let mut sum = 0.0;
         for (input, expected) in self.inputs.iter().zip(&self.expected) {

@@ -1,47 +1,45 @@
-//! The integers of every layer with weights.
+//! The layers with weights: as they are, and as integers.
 
 use std::collections::HashMap;
 
-use super::Options;
 use super::calibrate::Seen;
 use super::emit::Layer;
 use super::plan::{Plan, Role};
 use super::range::Scale;
-use super::weights::{self, Rows};
-use crate::onnx::{GraphProto, Index, NodeProto};
+use super::weights::{self, Rows, WeightRange};
+use crate::onnx::{GraphProto, Index, NodeProto, TensorProto};
 use crate::{Error, Result};
 
 /// A layer's weights as rows of one output channel each.
-struct Float {
+pub(super) struct Float {
+    place: usize,
+    /// The value that it reads.
+    input: String,
     weight: Rows,
+    /// The step of each row.
+    scales: Vec<f32>,
     shape: Vec<usize>,
     axis: usize,
     bias: Option<Vec<f32>>,
     groups: usize,
 }
 
-/// Quantizes every layer of `graph`; by the place of its node.
-pub(super) fn quantize(
-    graph: &GraphProto,
-    plan: &Plan,
-    scales: &HashMap<String, Scale>,
-    seen: &HashMap<String, Seen>,
-    options: &Options,
-) -> Result<HashMap<usize, Layer>> {
+/// Reads the layers of `graph` that get 8-bit weights, and finds the steps of their rows.
+pub(super) fn read(graph: &GraphProto, plan: &Plan, range: WeightRange) -> Result<Vec<Float>> {
     let index = Index::new(graph);
-    let mut layers = HashMap::new();
-    for (place, node) in graph.node.iter().enumerate() {
-        if matches!(plan.roles[place], Role::Weighted { .. }) {
-            let float = read(node, &index)?;
-            let input_scale = scales[&plan.scaled_as[&node.input[0]]].scale;
-            let means = seen[&node.input[0]].channel_means();
-            layers.insert(place, layer(float, input_scale, &means, options));
-        }
-    }
-    Ok(layers)
+    let weighted = graph.node.iter().enumerate().zip(&plan.roles);
+    weighted
+        .filter(|(_, role)| matches!(role, Role::Weighted { .. }))
+        .map(|((place, node), _)| read_layer(place, node, &index, range))
+        .collect()
 }
 
-fn read(node: &NodeProto, index: &Index<'_>) -> Result<Float> {
+fn read_layer(
+    place: usize,
+    node: &NodeProto,
+    index: &Index<'_>,
+    range: WeightRange,
+) -> Result<Float> {
     let missing = || Error::model(format!("the weights of {:?} are missing", node.name));
     let tensor = node
         .input(1)
@@ -49,7 +47,7 @@ fn read(node: &NodeProto, index: &Index<'_>) -> Result<Float> {
         .ok_or_else(missing)?;
     let (shape, values) = (tensor.shape()?, tensor.to_f32()?);
     let bias = node.input(2).and_then(|name| index.initializer(name));
-    let mut bias = bias.map(crate::onnx::TensorProto::to_f32).transpose()?;
+    let mut bias = bias.map(TensorProto::to_f32).transpose()?;
     let columns_first = node.is("Gemm") && node.int("transB").unwrap_or(0) == 0;
     let axis = usize::from(columns_first);
     let rows = shape[axis];
@@ -69,11 +67,17 @@ fn read(node: &NodeProto, index: &Index<'_>) -> Result<Float> {
     } else {
         values
     };
+    let weight = Rows { values, rows };
+    let scales = weights::row_scales(&weight, range);
     let groups = usize::try_from(node.int("group").unwrap_or(1))
         .unwrap_or(1)
         .max(1);
+    let input = node.input[0].clone();
     Ok(Float {
-        weight: Rows { values, rows },
+        place,
+        input,
+        weight,
+        scales,
         shape,
         axis,
         bias,
@@ -81,40 +85,49 @@ fn read(node: &NodeProto, index: &Index<'_>) -> Result<Float> {
     })
 }
 
-fn layer(float: Float, input_scale: f32, means: &[f64], options: &Options) -> Layer {
-    let Float {
-        weight,
-        shape,
-        axis,
-        bias,
-        groups,
-    } = float;
-    let known = bias.clone().unwrap_or_default();
-    let mut quantized = weights::quantize(&weight, &known, input_scale, options.weights);
-    let mut bias = bias;
-    if options.correct_biases {
-        let shifts = weights::mean_shifts(&weight, &quantized, means, groups);
-        let corrected = bias.get_or_insert_with(|| vec![0.0; weight.rows]);
-        for (bias, shift) in corrected.iter_mut().zip(shifts) {
-            *bias = (f64::from(*bias) - shift) as f32;
+/// The integers of every layer for the given activation scales, by the place of its node.
+pub(super) fn quantize(
+    layers: &[Float],
+    plan: &Plan,
+    scales: &HashMap<String, Scale>,
+    seen: &HashMap<String, Seen>,
+    correct_biases: bool,
+) -> HashMap<usize, Layer> {
+    let one = |layer: &Float| {
+        let input_scale = scales[&plan.scaled_as[&layer.input]].scale;
+        let means = correct_biases.then(|| seen[&layer.input].channel_means());
+        (layer.place, layer.quantized(input_scale, means.as_deref()))
+    };
+    layers.iter().map(one).collect()
+}
+
+impl Float {
+    /// The layer's integers; with the means of its input channels the biases make up for the
+    /// mean errors of the rounded weights.
+    fn quantized(&self, input_scale: f32, means: Option<&[f64]>) -> Layer {
+        let known = self.bias.as_deref().unwrap_or_default();
+        let mut quantized = weights::quantize(&self.weight, &self.scales, known, input_scale);
+        let mut bias = self.bias.clone();
+        if let Some(means) = means {
+            let shifts = weights::mean_shifts(&self.weight, &quantized, means, self.groups);
+            let corrected = bias.get_or_insert_with(|| vec![0.0; self.weight.rows]);
+            for (bias, shift) in corrected.iter_mut().zip(shifts) {
+                *bias = (f64::from(*bias) - shift) as f32;
+            }
         }
-    }
-    let bias = bias.map(|values| {
-        let steps: Vec<f32> = quantized
-            .scales
-            .iter()
-            .map(|scale| scale * input_scale)
-            .collect();
-        (weights::quantize_biases(&values, &steps), steps)
-    });
-    if axis == 1 {
-        quantized.levels = transposed(&quantized.levels, shape[1], shape[0]);
-    }
-    Layer {
-        weight: quantized,
-        shape,
-        axis,
-        bias,
+        let bias = bias.map(|values| {
+            let steps: Vec<f32> = quantized.scales.iter().map(|s| s * input_scale).collect();
+            (weights::quantize_biases(&values, &steps), steps)
+        });
+        if self.axis == 1 {
+            quantized.levels = transposed(&quantized.levels, self.shape[1], self.shape[0]);
+        }
+        Layer {
+            weight: quantized,
+            shape: self.shape.clone(),
+            axis: self.axis,
+            bias,
+        }
     }
 }
 

@@ -28,8 +28,8 @@ pub enum Method {
     Percentile(f64),
     /// So that the mean squared error of the rounded values is least.
     Mse,
-    /// All of the above are made; the one nearest to the float model on the calibration inputs
-    /// is kept.
+    /// All of the above are tried, for all activations and for each kind of them; what comes
+    /// nearest to the float model on calibration inputs is kept.
     Auto,
 }
 

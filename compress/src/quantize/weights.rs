@@ -12,6 +12,9 @@ const NARROWEST: f32 = 0.5;
 /// Highest magnitude of a 32-bit bias that is allowed, with room for the sum it is added to.
 const BIAS_LIMIT: f64 = (1 << 30) as f64;
 
+/// Smallest step of a weight, far above the numbers that lose precision.
+const SMALLEST: f32 = 1e-30;
+
 /// A weight as rows of one output channel each.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rows {
@@ -48,36 +51,38 @@ pub(super) struct Quantized {
     pub(super) scales: Vec<f32>,
 }
 
-/// Rounds each row to its own scale. `biases` (in units of the output) and the input's scale
-/// bound the scale from below: the bias must fit into 32 bits.
-pub(super) fn quantize(
-    weight: &Rows,
-    biases: &[f32],
-    input_scale: f32,
-    range: WeightRange,
-) -> Quantized {
-    let rows: Vec<(Vec<i8>, f32)> = weight
+/// The step of each row.
+pub(super) fn row_scales(weight: &Rows, range: WeightRange) -> Vec<f32> {
+    weight
         .iter()
         .collect::<Vec<_>>()
         .par_iter()
-        .enumerate()
-        .map(|(row, values)| {
-            let bias = biases.get(row).copied().unwrap_or(0.0);
-            let least = f64::from(bias.abs()) / (f64::from(input_scale) * BIAS_LIMIT);
-            let scale = row_scale(values, range)
-                .max(least as f32)
-                .max(f32::MIN_POSITIVE * 1e6);
-            (
-                values.iter().map(|&value| level(value, scale)).collect(),
-                scale,
-            )
-        })
-        .collect();
-    let scales = rows.iter().map(|(_, scale)| *scale).collect();
-    Quantized {
-        levels: rows.into_iter().flat_map(|(levels, _)| levels).collect(),
-        scales,
+        .map(|row| row_scale(row, range))
+        .collect()
+}
+
+/// Rounds each row to its own scale, made larger where the row's bias (in units of the output)
+/// would not fit into 32 bits.
+pub(super) fn quantize(
+    weight: &Rows,
+    scales: &[f32],
+    biases: &[f32],
+    input_scale: f32,
+) -> Quantized {
+    let mut quantized = Quantized {
+        levels: Vec::with_capacity(weight.values.len()),
+        scales: vec![],
+    };
+    for (row, (values, &scale)) in weight.iter().zip(scales).enumerate() {
+        let bias = biases.get(row).copied().unwrap_or(0.0);
+        let least = f64::from(bias.abs()) / (f64::from(input_scale) * BIAS_LIMIT);
+        let scale = scale.max(least as f32).max(SMALLEST);
+        quantized
+            .levels
+            .extend(values.iter().map(|&value| level(value, scale)));
+        quantized.scales.push(scale);
     }
+    quantized
 }
 
 fn level(value: f32, scale: f32) -> i8 {
@@ -161,9 +166,13 @@ mod tests {
         }
     }
 
+    fn made(rows: &Rows, range: WeightRange) -> Quantized {
+        quantize(rows, &row_scales(rows, range), &[], 1.0)
+    }
+
     #[test]
     fn each_row_has_its_own_scale() {
-        let made = quantize(&rows(), &[], 1.0, WeightRange::Largest);
+        let made = made(&rows(), WeightRange::Largest);
         assert_eq!(made.levels[0], 127);
         assert_eq!(made.levels[6], -127);
         for (row, values) in rows().iter().enumerate() {
@@ -180,7 +189,7 @@ mod tests {
             values: vec![0.0; 4],
             rows: 1,
         };
-        let made = quantize(&dead, &[3.0], 0.02, WeightRange::LeastError);
+        let made = quantize(&dead, &[0.0], &[3.0], 0.02);
         let steps: Vec<f32> = made.scales.iter().map(|scale| scale * 0.02).collect();
         let bias = quantize_biases(&[3.0], &steps)[0];
         assert!((f64::from(bias) * f64::from(steps[0]) - 3.0).abs() < 1e-3);
@@ -189,7 +198,7 @@ mod tests {
     #[test]
     fn the_least_error_is_no_greater() {
         let error = |range| -> f32 {
-            let made = quantize(&rows(), &[], 1.0, range);
+            let made = made(&rows(), range);
             let back = made.levels.iter().enumerate();
             back.map(|(at, &level)| (WEIGHT[at] - f32::from(level) * made.scales[at / 4]).powi(2))
                 .sum()
@@ -199,7 +208,7 @@ mod tests {
 
     #[test]
     fn mean_shifts_are_the_errors_of_constant_inputs() {
-        let made = quantize(&rows(), &[], 1.0, WeightRange::Largest);
+        let made = made(&rows(), WeightRange::Largest);
         let shifts = mean_shifts(&rows(), &made, &[2.0, 3.0], 1);
         let expected: f64 = (0..4)
             .map(|at| {

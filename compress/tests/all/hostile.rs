@@ -3,10 +3,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use crate::common::{Numbers, small_network};
 use noroshi_compress::onnx::{
     self, DataType, ModelProto, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
 };
+use noroshi_compress::pickle::StateDict;
 use noroshi_compress::{Error, Network, Settings, Weights, build, inspect};
 
 /// Mutations of a file, as the issue asks for.
@@ -185,4 +188,17 @@ fn external_data_stays_in_the_models_folder() {
     assert!(write("absent.bin", 16).is_err());
     let by_bytes = onnx::decode(fs::read(&path).unwrap()).unwrap_err();
     assert!(by_bytes.to_string().contains("another file"), "{by_bytes}");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = look(bytes.clone());
+        let _ = StateDict::from_bytes(bytes.clone());
+        // The same behind the beginnings that lead further into the readers.
+        for start in [&b"PK\x03\x04"[..], b"\x80\x02}q\x00(X", b"\x08\x08\x3a"] {
+            let _ = StateDict::from_bytes([start, &bytes].concat());
+            let _ = look([start, &bytes].concat());
+        }
+    }
 }
