@@ -31,6 +31,22 @@ export function useDevice(device: string) {
   });
 }
 
+const none: ReadonlyMap<string, string> = new Map();
+
+/** The devices' names by id, for places that know only ids; very large fleets show those. */
+export function useDeviceNames(): ReadonlyMap<string, string> {
+  const names = useQuery({
+    queryKey: ["device-names"],
+    queryFn: async () => {
+      const params = { query: { limit: 500 } };
+      const { items } = await answer(api.GET("/api/v1/devices", { params }));
+      return new Map(items.map(({ id, name }) => [id, name]));
+    },
+    refetchInterval: 30_000,
+  });
+  return names.data ?? none;
+}
+
 /** The newest results of a device. */
 export function useDeviceResults(device: string) {
   return useQuery({

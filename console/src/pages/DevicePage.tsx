@@ -41,8 +41,8 @@ function Content({ device }: { device: DeviceDetail }) {
       <Panel title="Why">
         <Text size="sm">{device.why}</Text>
         {device.unknown_because && (
-          <Text size="sm" c="dimmed" mt={4}>
-            {device.unknown_because}
+          <Text size="sm" mt={4}>
+            Nobody can say how it is now: {device.unknown_because}.
           </Text>
         )}
       </Panel>

@@ -2,6 +2,7 @@ import { Alert, Anchor, Button, Group, Table, Text, TextInput } from "@mantine/c
 import { useState } from "react";
 import { Link } from "react-router";
 
+import { useDeviceNames } from "../api/devices";
 import { useOrganisation } from "../api/organisation";
 import { liveFilter } from "../mqtt/topic";
 import { useLinkState } from "../mqtt/useFeed";
@@ -17,13 +18,18 @@ import { useLiveRows, type Row } from "./live/useLiveRows";
 
 const names = ["q"] as const;
 
-function mentions(row: Row, text: string): boolean {
+type Names = ReadonlyMap<string, string>;
+
+function mentions(row: Row, names: Names, text: string): boolean {
   const wanted = text.trim().toLowerCase();
   const { site, device, pipeline, label, model } = row;
-  return [site, device, pipeline, label, model].some((word) => word.toLowerCase().includes(wanted));
+  const name = names.get(device) ?? "";
+  return [site, device, name, pipeline, label, model].some((word) =>
+    word.toLowerCase().includes(wanted),
+  );
 }
 
-function Results({ rows }: { rows: Row[] }) {
+function Results({ rows, names }: { rows: Row[]; names: Names }) {
   return (
     <Table stickyHeader aria-label="Live results">
       <Table.Thead>
@@ -42,7 +48,7 @@ function Results({ rows }: { rows: Row[] }) {
             <Table.Td title={dateTime(row.at)}>{timeOfDay(row.at)}</Table.Td>
             <Table.Td>
               <Anchor component={Link} to={`/devices/${row.device}`} size="sm">
-                {row.device}
+                {names.get(row.device) ?? row.device}
               </Anchor>
               <Text size="xs" c="dimmed">
                 {row.site}
@@ -67,8 +73,9 @@ export function LivePage() {
   const link = useLinkState();
   const [{ q = "" }, change] = useAddress(names);
   const [paused, setPaused] = useState(false);
+  const deviceNames = useDeviceNames();
   const rows = useLiveRows(org ? [liveFilter(org)] : [], paused);
-  const shown = q ? rows.filter((row) => mentions(row, q)) : rows;
+  const shown = q ? rows.filter((row) => mentions(row, deviceNames, q)) : rows;
 
   return (
     <Page
@@ -103,7 +110,7 @@ export function LivePage() {
           </Empty>
         ) : (
           <div className={classes.rows} tabIndex={0} role="region" aria-label="Results">
-            <Results rows={shown} />
+            <Results rows={shown} names={deviceNames} />
           </div>
         )}
       </Panel>

@@ -46,9 +46,11 @@ export function SitesPage() {
                       <Text size="sm" fw={550}>
                         {site.name}
                       </Text>
-                      <Text size="xs" c="dimmed">
-                        {site.id}
-                      </Text>
+                      {site.name !== site.id && (
+                        <Text size="xs" c="dimmed">
+                          {site.id}
+                        </Text>
+                      )}
                     </Table.Td>
                     <Table.Td>
                       <Gateway site={site} />

@@ -9,29 +9,22 @@ import { phaseTone } from "../../text/status";
 /** Where the device's update is, why it ended so, and how much is fetched. */
 export function DeviceUpdatePanel({ update }: { update: DeviceUpdate }) {
   const { phase, reason, fetched, total } = update;
-  const share = total > 0 ? Math.min(100, (fetched / total) * 100) : 0;
+  const fetching = phase === "downloading" && total > 0;
   return (
     <Panel title="Update" aside={<Mark tone={phaseTone(phase)} text={phase} />}>
       <Stack gap="xs">
         {reason && <Text size="sm">{reason}</Text>}
-        {total > 0 && (
-          <>
-            <Progress value={share} aria-label="Fetched" />
-            <Group justify="space-between">
-              <Text size="xs" c="dimmed">
-                plan {update.plan}
-              </Text>
-              <Text size="xs" c="dimmed">
-                {bytes(fetched)} of {bytes(total)} fetched
-              </Text>
-            </Group>
-          </>
+        {fetching && (
+          <Progress value={Math.min(100, (fetched / total) * 100)} aria-label="Fetched" />
         )}
-        {total === 0 && (
+        <Group justify="space-between">
           <Text size="xs" c="dimmed">
-            plan {update.plan}: nothing to fetch
+            plan {update.plan}
           </Text>
-        )}
+          <Text size="xs" c="dimmed">
+            {fetching ? `${bytes(fetched)} of ${bytes(total)}` : bytes(fetched)} fetched
+          </Text>
+        </Group>
       </Stack>
     </Panel>
   );

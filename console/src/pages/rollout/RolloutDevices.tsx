@@ -29,17 +29,19 @@ function Row({ device }: { device: Rollout["devices"][number] }) {
         )}
       </Table.Td>
       <Table.Td w={180}>
+        {device.phase === "downloading" && total > 0 && (
+          <Progress
+            value={Math.min(100, (100 * fetched) / total)}
+            size="sm"
+            aria-label={`Fetched by ${device.name}`}
+          />
+        )}
         {total > 0 && (
-          <>
-            <Progress
-              value={Math.min(100, (100 * fetched) / total)}
-              size="sm"
-              aria-label={`Fetched by ${device.name}`}
-            />
-            <Text size="xs" c="dimmed">
-              {bytes(fetched)} of {bytes(total)}
-            </Text>
-          </>
+          <Text size="xs" c="dimmed">
+            {device.phase === "downloading"
+              ? `${bytes(fetched)} of ${bytes(total)}`
+              : bytes(fetched)}
+          </Text>
         )}
       </Table.Td>
     </Table.Tr>

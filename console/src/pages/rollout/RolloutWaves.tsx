@@ -20,7 +20,7 @@ export function RolloutWaves({ rollout }: { rollout: Rollout }) {
               {succeeded > 0 && failed > 0 && ", "}
               {failed > 0 && `${failed} failed`}
             </Text>
-            <Mark tone={waveTone(state)} text={state} />
+            {devices > 0 && <Mark tone={waveTone(state)} text={state} />}
           </Group>
         </Group>
       ))}
