@@ -17,7 +17,6 @@ pub mod delivery;
 pub mod devices_http;
 pub mod enrol;
 mod error;
-pub mod failpoint;
 mod http;
 pub mod live;
 mod metrics;

@@ -37,22 +37,17 @@ fn write_config(state: &Path, https: SocketAddr, mqtts: SocketAddr, own: Ports) 
 
 impl Daemon {
     async fn start(config: &Path, state: &Path, failpoint: Option<&str>) -> Self {
-        let _ = std::fs::remove_file(state.join("ports.json"));
-        let mut command = Command::new(BINARY);
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .env("RUST_LOG", "warn");
-        if let Some(failpoint) = failpoint {
-            command.env("NOROSHI_FAILPOINT", failpoint);
-        }
-        let child = command.spawn().unwrap();
+        let child = spawn(config, failpoint);
         let observe = || async { files::read_ports(state).unwrap() };
         let ports = eventually("it listens", observe, Option::is_some)
             .await
             .unwrap();
         Self { child, ports }
+    }
+
+    /// On the same ports; it may die again before it is ready.
+    fn restart(&mut self, config: &Path, failpoint: Option<&str>) {
+        self.child = spawn(config, failpoint);
     }
 
     /// Completes when the process has ended.
@@ -65,6 +60,19 @@ impl Daemon {
             }
         }
     }
+}
+
+fn spawn(config: &Path, failpoint: Option<&str>) -> Child {
+    let mut command = Command::new(BINARY);
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(config)
+        .env("RUST_LOG", "error");
+    if let Some(failpoint) = failpoint {
+        command.env(noroshi_service::failpoint::VARIABLE, failpoint);
+    }
+    command.spawn().unwrap()
 }
 
 impl Drop for Daemon {
@@ -80,10 +88,9 @@ async fn nothing_acknowledged_is_lost_at_any_failpoint_and_it_stays_small_and_st
     let cloud = Cloud::start(&world.organisation, world.cloud_folder.clone()).await;
     let mqtts = cloud.broker.mqtts().unwrap();
     let config = write_config(&world.state, cloud.https, mqtts, Ports::default());
-    let first = Daemon::start(&config, &world.state, Some("spool.before_sync=kill@5")).await;
-    let ports = first.ports;
+    let mut daemon = Daemon::start(&config, &world.state, Some("spool.before_sync=kill@5")).await;
+    let ports = daemon.ports;
     write_config(&world.state, cloud.https, mqtts, ports);
-    let mut daemon = first;
     let mut points = [
         "delivery.before_ack=kill@3",
         "spool.after_sync=kill@4",
@@ -94,20 +101,20 @@ async fn nothing_acknowledged_is_lost_at_any_failpoint_and_it_stays_small_and_st
     let mut one = world.device("one", ports.mqtts.unwrap());
     one.connected().await;
     for boot in 1..=5 {
-        let sending = send(&mut one, "one", boot, 0..200);
+        // It may die while records come in or while they go on.
+        let sending = async {
+            send(&mut one, "one", boot, 0..200).await;
+            arrived(&cloud, "one", 200 * usize::from(boot)).await;
+        };
         tokio::pin!(sending);
         loop {
             tokio::select! {
                 () = &mut sending => break,
                 _ = daemon.ended() => {
-                    daemon = Daemon::start(&config, &world.state, points.next()).await;
+                    daemon.restart(&config, points.next());
                 }
             }
         }
-        while points.len() > 0 && daemon.child.try_wait().unwrap().is_some() {
-            daemon = Daemon::start(&config, &world.state, points.next()).await;
-        }
-        arrived(&cloud, "one", 200 * usize::from(boot)).await;
     }
     // Exactly those: 0 lost; a record may come twice, and the store counts it once.
     assert_eq!(cloud.door.store.count("one"), 1000);

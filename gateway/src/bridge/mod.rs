@@ -28,10 +28,11 @@ use noroshi_service::tls::{ExpectedPeers, Identity, client_config};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::GatewayError;
 use crate::spool::Spool;
 use crate::start::Start;
-use crate::{GatewayError, failpoint};
 use lanes::Item;
+use noroshi_service::failpoint;
 use records::RecordLane;
 
 pub use lanes::Uplink;

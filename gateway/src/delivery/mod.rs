@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::broker::{BrokerHandle, Verdict};
-use crate::failpoint;
+use noroshi_service::failpoint;
 
 pub use incoming::{Incoming, Records};
 

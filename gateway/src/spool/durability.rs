@@ -8,7 +8,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::{GatewayError, failpoint};
+use crate::GatewayError;
+use noroshi_service::failpoint;
 
 /// Variable that turns syncing off when it says `off`.
 pub(super) const SYNC_VARIABLE: &str = "NOROSHI_SYNC";

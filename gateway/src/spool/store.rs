@@ -289,7 +289,7 @@ impl Store {
         if change.added.is_empty() && change.removed.is_empty() {
             return Ok(());
         }
-        crate::failpoint::pass("spool.before_write");
+        noroshi_service::failpoint::pass("spool.before_write");
         self.records
             .apply_batch(change.batch)
             .map_err(|error| self.broken(error))?;
@@ -325,7 +325,7 @@ impl Store {
             .copied()
             .chain(ack.refused.iter().map(|refusal| refusal.range));
         let done = self.index.settle(&flow, ranges, now_ms);
-        crate::failpoint::pass("spool.before_settle");
+        noroshi_service::failpoint::pass("spool.before_settle");
         for number in &done {
             self.mark(*number, now_ms)?;
         }

@@ -275,7 +275,7 @@ async fn what_was_acknowledged_survives_every_kill() {
                 "--nocapture",
             ])
             .env(CHILD, folder.path())
-            .env(crate::failpoint::VARIABLE, point)
+            .env(noroshi_service::failpoint::VARIABLE, point)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
