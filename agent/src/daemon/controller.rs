@@ -7,6 +7,7 @@ use noroshi_fleet::assignment::{Accepted, Facts, accept};
 use noroshi_fleet::update::{Effect, Event, Failure, Step, Update};
 use noroshi_model::Capabilities;
 use noroshi_protocol::{Choice, Desired, Message, PipelineId, RefusedDesired, UpdatePhase};
+use noroshi_service::backoff::{Backoff, BackoffLimits};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use super::pipeline::Notice;
 use super::prepare::{Candidate, Fetched, Preparation};
 use super::records::Records;
 use super::report::Reporter;
-use super::trust::{Disbelief, Trust};
+use super::trust::{Disbelief, Later, Trust};
 use crate::AgentError;
 use crate::config::Config;
 use crate::time::boottime;
@@ -29,8 +30,13 @@ use crate::time::boottime;
 const TICK: Duration = Duration::from_secs(30);
 /// How often what is shown on this machine is renewed.
 const GLANCE: Duration = Duration::from_secs(2);
-/// How soon a document that could not be checked is tried again.
-const CHECK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon a document that is not believed yet is checked again: a gateway may bring the
+/// document before the metadata that knows it.
+const CHECK_AGAIN: BackoffLimits = BackoffLimits {
+    shortest: Duration::from_secs(3),
+    longest: Duration::from_secs(300),
+    settled_after: Duration::ZERO,
+};
 
 /// What happens to the controller.
 pub(super) enum Input {
@@ -71,6 +77,7 @@ pub(super) struct Controller {
     refused: Option<RefusedDesired>,
     /// The bytes that were checked last, so that the same retained message costs nothing.
     checked: Option<Vec<u8>>,
+    again: Backoff,
     brought: JoinSet<Brought>,
     work: Option<tokio::task::AbortHandle>,
     progress: (mpsc::Sender<Fetched>, mpsc::Receiver<Fetched>),
@@ -91,6 +98,7 @@ impl Controller {
             update,
             refused: None,
             checked: None,
+            again: Backoff::new(CHECK_AGAIN),
             brought: JoinSet::new(),
             work: None,
             progress: mpsc::channel(1),
@@ -141,6 +149,7 @@ impl Controller {
             Input::Desired(bytes) => {
                 if self.checked.as_ref() != Some(&bytes) {
                     self.checked = Some(bytes.clone());
+                    self.again = Backoff::new(CHECK_AGAIN);
                     self.check(bytes);
                 }
             }
@@ -206,17 +215,18 @@ impl Controller {
     }
 
     async fn disbelieve(&mut self, bytes: Vec<u8>, disbelief: Disbelief) {
-        if disbelief.passing {
-            tracing::info!(
-                reason = disbelief.reason,
-                "the desired document can't be checked yet"
-            );
-            self.brought.spawn(async move {
-                tokio::time::sleep(CHECK_AGAIN).await;
-                Brought::CheckAgain(bytes)
-            });
+        if disbelief.later == Later::Unknown {
+            let reason = disbelief.reason;
+            tracing::info!(reason, "the desired document can't be checked yet");
         } else {
             self.refuse(disbelief.sequence, disbelief.reason).await;
+        }
+        if disbelief.later != Later::Never {
+            let wait = self.again.failed(u64::MAX);
+            self.brought.spawn(async move {
+                tokio::time::sleep(wait).await;
+                Brought::CheckAgain(bytes)
+            });
         }
     }
 

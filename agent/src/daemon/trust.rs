@@ -25,8 +25,19 @@ pub(super) struct Disbelief {
     pub(super) sequence: u64,
     /// For people.
     pub(super) reason: String,
-    /// Whether the endpoint was out of reach, so that later it may be believed.
-    pub(super) passing: bool,
+    /// Whether it may be believed later.
+    pub(super) later: Later,
+}
+
+/// Whether a document that is not believed now may be believed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Later {
+    /// The endpoint was out of reach: nothing is known of the document.
+    Unknown,
+    /// The metadata that was had does not know it; newer metadata may.
+    Perhaps,
+    /// It is malformed, or its signature is wrong.
+    Never,
 }
 
 struct Known {
@@ -105,11 +116,11 @@ impl Trust {
     /// The desired document in `bytes`, if an online key signed it and every model in it is a
     /// released target. Asks for newer metadata only if what is known does not suffice.
     pub(super) async fn desired(&self, bytes: &[u8]) -> Result<Desired, Disbelief> {
-        let envelope = Envelope::from_cbor(bytes).map_err(|e| lasting(0, e))?;
+        let envelope = Envelope::from_cbor(bytes).map_err(|e| disbelief(0, e, Later::Never))?;
         let mut known = self.known.lock().await;
         let first = match &*known {
             Some(known) => known.desired(&envelope),
-            None => Err(lasting(0, "nothing is known yet")),
+            None => Err(disbelief(0, "nothing is known yet", Later::Unknown)),
         };
         if first.is_ok() {
             return first;
@@ -120,7 +131,10 @@ impl Trust {
             return Err(Disbelief {
                 sequence,
                 reason: e.to_string(),
-                passing: matches!(e, AgentError::Unreachable(_)),
+                later: match e {
+                    AgentError::Unreachable(_) => Later::Unknown,
+                    _ => Later::Perhaps,
+                },
             });
         }
         match &*known {
@@ -175,11 +189,14 @@ impl Known {
     fn desired(&self, envelope: &Envelope) -> Result<Desired, Disbelief> {
         let desired: Desired = self
             .open(envelope, Domain::Desired, Use::Desired)
-            .map_err(|e| lasting(0, e))?;
+            .map_err(|e| match e {
+                EnvelopeError::UnknownKey(_) => disbelief(0, e, Later::Perhaps),
+                _ => disbelief(0, e, Later::Never),
+            })?;
         let planned = desired.plan.iter().flat_map(|plan| &plan.pipelines);
         for assignment in desired.pipelines.iter().chain(planned) {
             self.released(&assignment.model)
-                .map_err(|reason| lasting(desired.sequence, reason))?;
+                .map_err(|reason| disbelief(desired.sequence, reason, Later::Perhaps))?;
         }
         Ok(desired)
     }
@@ -200,10 +217,10 @@ impl Known {
     }
 }
 
-fn lasting(sequence: u64, reason: impl std::fmt::Display) -> Disbelief {
+fn disbelief(sequence: u64, reason: impl std::fmt::Display, later: Later) -> Disbelief {
     Disbelief {
         sequence,
         reason: reason.to_string(),
-        passing: false,
+        later,
     }
 }

@@ -254,8 +254,11 @@ impl Uplink {
         let Ok(topic) = message.topic.parse::<Topic>() else {
             return;
         };
+        // An empty one clears what was retained.
+        if message.payload.is_empty() {
+            return;
+        }
         if self.topics.on(topic.channel.clone()) != topic
-            || message.payload.is_empty()
             || message.payload.len() > topic.channel.limit()
         {
             tracing::warn!(%topic, size_bytes = message.payload.len(), "message ignored");
