@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The thing asked for is not there.
-    #[error("there is no {what} {id:?}; list the {what}s to see those there are")]
+    #[error("there is no {what} {id:?}; it may be gone, or the id is not right")]
     NotFound {
         /// What was looked for, in one word.
         what: &'static str,

@@ -189,6 +189,11 @@ impl Releases {
             .targets_version(version)?
             .targets_expires(parse_time(&expires)?)?;
         for file in models {
+            // Clients refuse others; better not to sign them in the first place.
+            if !file.name.starts_with("models/") {
+                let text = format!("{} is not the release key's to sign", file.name);
+                return Err(Error::Internal(text));
+            }
             editor.add_target(file.name.as_str(), target(file.sha256, file.length))?;
         }
         editor.sign_targets_editor(&release).await?;

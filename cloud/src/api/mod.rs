@@ -173,7 +173,9 @@ fn work() -> Router<Arc<Api>> {
 }
 
 async fn nowhere(request: Request) -> ApiError {
-    ApiError(Error::not_found("route", request.uri().path()))
+    let path: String = request.uri().path().chars().take(80).collect();
+    let what = "address of the API (see /api/v1/openapi.json):";
+    ApiError(Error::NotFound { what, id: path })
 }
 
 async fn within_patience(request: Request, next: Next) -> Response {

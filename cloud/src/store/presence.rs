@@ -88,3 +88,16 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 }
+
+#[cfg(test)]
+impl Store {
+    /// What a device would have reported.
+    pub(crate) async fn set_capabilities_for_test(&self, key: &str, json: &str) {
+        sqlx::query("UPDATE peer SET capabilities = ?2 WHERE id = ?1")
+            .bind(key)
+            .bind(json)
+            .execute(&self.writer)
+            .await
+            .expect("a test's store");
+    }
+}
