@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::machine::{self, Outcome};
+use super::machine;
 use super::storage::Storages;
+use super::value::Outcome;
 use crate::{Error, Result};
 
 /// The record at the end of a zip file, without its comment.

@@ -1,7 +1,8 @@
 //! The format that PyTorch wrote before 1.6: five pickles, then each storage's count and values.
 
-use super::machine::{self, ElementKind, Outcome, Value};
+use super::machine;
 use super::storage::Storages;
+use super::value::{ElementKind, Outcome, Value};
 use crate::{Error, Result};
 
 /// PyTorch's magic number 0x1950a86a20f9469cfc6c, little-endian.

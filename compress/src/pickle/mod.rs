@@ -8,14 +8,15 @@ mod archive;
 mod legacy;
 mod machine;
 mod storage;
+mod value;
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::onnx::read_bounded;
 use crate::{Error, Result};
-use machine::{TensorView, Value};
 use storage::Storages;
+use value::{Outcome, TensorView, Value};
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = noroshi_model::MAX_MODEL_BYTES;
@@ -110,7 +111,7 @@ impl StateDict {
 }
 
 /// The named tensors of a state dict, or of a checkpoint that wraps one.
-fn state_of(top: &machine::Outcome) -> Result<Vec<(String, TensorView)>> {
+fn state_of(top: &Outcome) -> Result<Vec<(String, TensorView)>> {
     let not_a_dict = || Error::StateDict("it does not hold a dictionary of tensors".into());
     let mut items = top.items(top.top()).ok_or_else(not_a_dict)?;
     for wrapping in WRAPPINGS {

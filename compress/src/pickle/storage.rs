@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::machine::{ElementKind, StorageName, TensorView};
+use super::value::{ElementKind, StorageName, TensorView};
 use crate::onnx::half_to_f32;
 use crate::{Error, Result};
 

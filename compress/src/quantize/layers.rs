@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::Options;
 use super::calibrate::Seen;
 use super::emit::Layer;
 use super::plan::{Plan, Role};
 use super::range::Scale;
-use super::weights::{self, Rows, WeightRange};
+use super::weights::{self, Rows, WeightBits};
 use crate::onnx::{GraphProto, Index, NodeProto, TensorProto};
 use crate::{Error, Result};
 
@@ -22,15 +23,16 @@ pub(super) struct Float {
     axis: usize,
     bias: Option<Vec<f32>>,
     groups: usize,
+    bits: WeightBits,
 }
 
 /// Reads the layers of `graph` that get 8-bit weights, and finds the steps of their rows.
-pub(super) fn read(graph: &GraphProto, plan: &Plan, range: WeightRange) -> Result<Vec<Float>> {
+pub(super) fn read(graph: &GraphProto, plan: &Plan, options: &Options) -> Result<Vec<Float>> {
     let index = Index::new(graph);
     let weighted = graph.node.iter().enumerate().zip(&plan.roles);
     weighted
         .filter(|(_, role)| matches!(role, Role::Weighted { .. }))
-        .map(|((place, node), _)| read_layer(place, node, &index, range))
+        .map(|((place, node), _)| read_layer(place, node, &index, options))
         .collect()
 }
 
@@ -38,7 +40,7 @@ fn read_layer(
     place: usize,
     node: &NodeProto,
     index: &Index<'_>,
-    range: WeightRange,
+    options: &Options,
 ) -> Result<Float> {
     let missing = || Error::model(format!("the weights of {:?} are missing", node.name));
     let tensor = node
@@ -68,7 +70,7 @@ fn read_layer(
         values
     };
     let weight = Rows { values, rows };
-    let scales = weights::row_scales(&weight, range);
+    let scales = weights::row_scales(&weight, options.weights, options.weight_bits);
     let groups = usize::try_from(node.int("group").unwrap_or(1))
         .unwrap_or(1)
         .max(1);
@@ -82,6 +84,7 @@ fn read_layer(
         axis,
         bias,
         groups,
+        bits: options.weight_bits,
     })
 }
 
@@ -106,7 +109,8 @@ impl Float {
     /// mean errors of the rounded weights.
     fn quantized(&self, input_scale: f32, means: Option<&[f64]>) -> Layer {
         let known = self.bias.as_deref().unwrap_or_default();
-        let mut quantized = weights::quantize(&self.weight, &self.scales, known, input_scale);
+        let mut quantized =
+            weights::quantize(&self.weight, &self.scales, known, input_scale, self.bits);
         let mut bias = self.bias.clone();
         if let Some(means) = means {
             let shifts = weights::mean_shifts(&self.weight, &quantized, means, self.groups);

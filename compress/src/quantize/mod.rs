@@ -29,7 +29,7 @@ use calibrate::Seen;
 use plan::{Plan, Role};
 pub use range::{Method, Scale};
 pub use report::{FloatNode, Report};
-pub use weights::WeightRange;
+pub use weights::{WeightBits, WeightRange};
 
 /// Most calibration inputs.
 const INPUT_LIMIT: usize = 100_000;
@@ -41,6 +41,8 @@ pub struct Options {
     pub method: Method,
     /// How weight ranges are found.
     pub weights: WeightRange,
+    /// How many bits weights use.
+    pub weight_bits: WeightBits,
     /// Whether biases make up for the mean error of their channel.
     pub correct_biases: bool,
     /// Nodes, by name, that stay float.
@@ -54,6 +56,7 @@ impl Default for Options {
         Self {
             method: Method::Auto,
             weights: WeightRange::LeastError,
+            weight_bits: WeightBits::Eight,
             correct_biases: true,
             keep_float: BTreeSet::new(),
             engine: noroshi_engine::Options::default(),

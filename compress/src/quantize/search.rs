@@ -80,7 +80,7 @@ impl<'a> Search<'a> {
             plan,
             seen,
             options,
-            layers: layers::read(graph, plan, options.weights)?,
+            layers: layers::read(graph, plan, options)?,
             kinds: kinds(graph, plan),
             evaluation: Evaluation::new(prepared, inputs, options)?,
         })

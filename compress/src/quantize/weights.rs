@@ -2,9 +2,6 @@
 
 use rayon::prelude::*;
 
-/// Highest magnitude of an 8-bit weight: -128 is left out, so that zero is in the middle.
-const LEVELS: f32 = 127.0;
-
 /// Shares of the largest weight that are tried as the end of the range, and the least.
 const STEPS: usize = 40;
 const NARROWEST: f32 = 0.5;
@@ -42,6 +39,26 @@ pub enum WeightRange {
     LeastError,
 }
 
+/// How many bits of a byte a weight uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightBits {
+    /// All eight; for ARM, and for x86 with VNNI or AMX.
+    Eight,
+    /// Seven: x86 kernels without VNNI add two products in 16 bits, where eight overflow.
+    Seven,
+}
+
+impl WeightBits {
+    /// The highest magnitude: the lowest number is left out, so that zero is in the middle.
+    const fn limit(self) -> f32 {
+        match self {
+            Self::Eight => 127.0,
+            Self::Seven => 63.0,
+        }
+    }
+}
+
 /// 8-bit weights with their scales.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Quantized {
@@ -52,12 +69,12 @@ pub(super) struct Quantized {
 }
 
 /// The step of each row.
-pub(super) fn row_scales(weight: &Rows, range: WeightRange) -> Vec<f32> {
+pub(super) fn row_scales(weight: &Rows, range: WeightRange, bits: WeightBits) -> Vec<f32> {
     weight
         .iter()
         .collect::<Vec<_>>()
         .par_iter()
-        .map(|row| row_scale(row, range))
+        .map(|row| row_scale(row, range, bits.limit()))
         .collect()
 }
 
@@ -68,7 +85,9 @@ pub(super) fn quantize(
     scales: &[f32],
     biases: &[f32],
     input_scale: f32,
+    bits: WeightBits,
 ) -> Quantized {
+    let limit = bits.limit();
     let mut quantized = Quantized {
         levels: Vec::with_capacity(weight.values.len()),
         scales: vec![],
@@ -79,26 +98,27 @@ pub(super) fn quantize(
         let scale = scale.max(least as f32).max(SMALLEST);
         quantized
             .levels
-            .extend(values.iter().map(|&value| level(value, scale)));
+            .extend(values.iter().map(|&value| level(value, scale, limit)));
         quantized.scales.push(scale);
     }
     quantized
 }
 
-fn level(value: f32, scale: f32) -> i8 {
-    (value / scale).round_ties_even().clamp(-LEVELS, LEVELS) as i8
+fn level(value: f32, scale: f32, limit: f32) -> i8 {
+    (value / scale).round_ties_even().clamp(-limit, limit) as i8
 }
 
-fn row_scale(values: &[f32], range: WeightRange) -> f32 {
+fn row_scale(values: &[f32], range: WeightRange, limit: f32) -> f32 {
     let largest = values
         .iter()
         .fold(0f32, |largest, value| largest.max(value.abs()));
-    let whole = largest / LEVELS;
+    let whole = largest / limit;
     if range == WeightRange::Largest || largest == 0.0 {
         return whole;
     }
     let error = |scale: f32| -> f64 {
-        let difference = |value: f32| f64::from(value - f32::from(level(value, scale)) * scale);
+        let difference =
+            |value: f32| f64::from(value - f32::from(level(value, scale, limit)) * scale);
         values.iter().map(|&value| difference(value).powi(2)).sum()
     };
     let mut best = (whole, error(whole));
@@ -167,7 +187,13 @@ mod tests {
     }
 
     fn made(rows: &Rows, range: WeightRange) -> Quantized {
-        quantize(rows, &row_scales(rows, range), &[], 1.0)
+        quantize(
+            rows,
+            &row_scales(rows, range, WeightBits::Eight),
+            &[],
+            1.0,
+            WeightBits::Eight,
+        )
     }
 
     #[test]
@@ -184,12 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn seven_bits_use_half_the_levels() {
+        let scales = row_scales(&rows(), WeightRange::Largest, WeightBits::Seven);
+        let made = quantize(&rows(), &scales, &[], 1.0, WeightBits::Seven);
+        assert_eq!((made.levels[0], made.levels[6]), (63, -63));
+    }
+
+    #[test]
     fn a_large_bias_of_a_dead_channel_fits_into_its_integer() {
         let dead = Rows {
             values: vec![0.0; 4],
             rows: 1,
         };
-        let made = quantize(&dead, &[0.0], &[3.0], 0.02);
+        let made = quantize(&dead, &[0.0], &[3.0], 0.02, WeightBits::Seven);
         let steps: Vec<f32> = made.scales.iter().map(|scale| scale * 0.02).collect();
         let bias = quantize_biases(&[3.0], &steps)[0];
         assert!((f64::from(bias) * f64::from(steps[0]) - 3.0).abs() < 1e-3);

@@ -1,6 +1,7 @@
 //! The integer arithmetic on shapes that exporters leave in a graph.
 
-use super::{Shapes, axis_of};
+use super::Shapes;
+use super::layout::axis_of;
 use crate::Result;
 use crate::onnx::{Index, NodeProto};
 
