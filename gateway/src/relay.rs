@@ -86,7 +86,13 @@ impl Upstream for Relay {
         let asked = get_bounded(&self.origin.client, &url, limits::STATE);
         let answer = tokio::time::timeout(PATIENCE, asked).await;
         match answer {
-            Ok(Ok(document)) => Ok(document),
+            Ok(Ok(document)) => {
+                if self.store.get(device).as_ref() != Some(&document) {
+                    self.trust.outdated();
+                    self.trust.catch_up().await;
+                }
+                Ok(document)
+            }
             Ok(Err(error @ (UpstreamError::NotFound | UpstreamError::Forbidden(_)))) => Err(error),
             // The cloud is away or slow: what it said last counts.
             _ => self.store.get(device).ok_or_else(|| {

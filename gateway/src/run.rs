@@ -130,7 +130,7 @@ async fn assemble(
         live,
         plans: plans.clone(),
     };
-    let down = SiteDown::new(
+    let (down, documents) = SiteDown::new(
         start.clone(),
         store.clone(),
         handle.clone(),
@@ -179,6 +179,7 @@ async fn assemble(
     parts.spawn("live", renderer.run(stop.clone()));
     parts.spawn("choices", conductor.run(stop.clone()));
     parts.spawn("plans", down.clone().follow_keys(stop.clone()));
+    parts.spawn("documents", documents.run(stop.clone()));
     parts.spawn("trust", trust.run(stop.clone()));
     parts.spawn("metrics", metrics.run(stop.clone()));
     parts.spawn("tidy", tidy(spool.clone(), stop.clone()));

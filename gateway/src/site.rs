@@ -10,6 +10,7 @@ use noroshi_protocol::{
     Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Topic,
 };
 use noroshi_service::clock::SessionClock;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -128,7 +129,39 @@ pub struct SiteDown {
     plans: Plans,
     trust: Arc<Trust>,
     linked: AtomicBool,
+    changed: mpsc::Sender<(Topic, Bytes)>,
 }
+
+/// Documents on their way to devices: each waits until the release metadata that it may name is
+/// here, so that no device judges it by older metadata.
+pub struct Documents {
+    changed: mpsc::Receiver<(Topic, Bytes)>,
+    broker: BrokerHandle,
+    trust: Arc<Trust>,
+}
+
+impl Documents {
+    /// Runs until `stop` is cancelled.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), GatewayError> {
+        loop {
+            let mut documents = Vec::new();
+            let count = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                count = self.changed.recv_many(&mut documents, WAITING) => count,
+            };
+            if count == 0 {
+                return Ok(());
+            }
+            self.trust.catch_up().await;
+            for (topic, document) in documents {
+                self.broker.publish(&topic, document).await;
+            }
+        }
+    }
+}
+
+/// Documents that may wait for release metadata.
+const WAITING: usize = 256;
 
 impl SiteDown {
     /// Publishes on `broker` what it keeps in `store`.
@@ -138,15 +171,23 @@ impl SiteDown {
         broker: BrokerHandle,
         plans: Plans,
         trust: Arc<Trust>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> (Arc<Self>, Documents) {
+        let (changed, waiting) = mpsc::channel(WAITING);
+        let documents = Documents {
+            changed: waiting,
+            broker: broker.clone(),
+            trust: trust.clone(),
+        };
+        let down = Self {
             start,
             store,
             broker,
             plans,
             trust,
             linked: AtomicBool::new(false),
-        })
+            changed,
+        };
+        (Arc::new(down), documents)
     }
 
     /// Whether the cloud is connected.
@@ -194,14 +235,18 @@ impl SiteDown {
 #[async_trait]
 impl Downlink for SiteDown {
     async fn desired(&self, topic: Topic, document: Bytes) {
-        // What it names may be newer than what we know.
-        self.trust.refresh_soon();
         match self.store.put(&topic.device, document.clone()) {
-            Ok(_) if topic.device == DeviceId::gateway() => self.read_plans(),
             Ok(false) => {}
-            Ok(true) => self.broker.publish(&topic, document).await,
+            Ok(true) => {
+                self.trust.outdated();
+                if topic.device == DeviceId::gateway() {
+                    self.read_plans();
+                } else if self.changed.send((topic, document)).await.is_err() {
+                    debug!("stopping; the document is kept for the next start");
+                }
+            }
             Err(error) => {
-                warn!(%error, device.id = %topic.device, "a desired document is not kept")
+                warn!(%error, device.id = %topic.device, "a desired document is not kept");
             }
         }
     }

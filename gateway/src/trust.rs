@@ -2,6 +2,7 @@
 //! keys inside it.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,11 +24,18 @@ use crate::blobs::Origin;
 use crate::http::get_bounded;
 
 /// Metadata younger than this is served without asking the cloud.
-const FRESH: Duration = Duration::from_secs(2);
+const FRESH: Duration = Duration::from_secs(1);
 /// How long a device's request waits for the cloud.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Refreshed at least this often.
 const PERIOD: Duration = Duration::from_mins(1);
+
+/// A refresh: when it ended, and what was known when it began.
+#[derive(Debug, Clone, Copy)]
+struct Refreshed {
+    at: Instant,
+    news: u64,
+}
 
 /// The trust of a site. Shared.
 pub struct Trust {
@@ -37,7 +45,9 @@ pub struct Trust {
     folder: PathBuf,
     keys: RwLock<Option<OnlineKeys>>,
     changed: watch::Sender<u64>,
-    refreshed: Mutex<Option<Instant>>,
+    refreshed: Mutex<Option<Refreshed>>,
+    /// Counts documents that may name what the mirror does not have yet.
+    news: AtomicU64,
     wanted: Notify,
 }
 
@@ -59,6 +69,7 @@ impl Trust {
             keys: RwLock::default(),
             changed: watch::channel(0).0,
             refreshed: Mutex::default(),
+            news: AtomicU64::new(0),
             wanted: Notify::new(),
         }))
     }
@@ -68,9 +79,21 @@ impl Trust {
         self.changed.subscribe()
     }
 
-    /// Asks for a refresh soon: a document names something new.
-    pub fn refresh_soon(&self) {
+    /// A document came that may name something newer than the mirror: whatever was refreshed
+    /// before does not count as fresh.
+    pub fn outdated(&self) {
+        self.news.fetch_add(1, Ordering::SeqCst);
         self.wanted.notify_one();
+    }
+
+    /// Refreshes now, unless that was done after the last [`outdated`](Self::outdated). Without
+    /// the cloud it gives up after some seconds.
+    pub async fn catch_up(&self) {
+        match tokio::time::timeout(PATIENCE, self.refresh_if_old()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the mirror stays as it is"),
+            Err(_) => tracing::debug!("the cloud is slow; the mirror stays as it is"),
+        }
     }
 
     fn keys_for(&self, wanted: Use) -> Vec<PublicKey> {
@@ -102,11 +125,7 @@ impl Trust {
     pub async fn file(&self, name: &str) -> Result<Option<Vec<u8>>, TufError> {
         if name == "timestamp.json" {
             // Without the cloud the mirror is as good as it gets.
-            match tokio::time::timeout(PATIENCE, self.refresh_if_old()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "served from the mirror"),
-                Err(_) => tracing::debug!("the cloud is slow; served from the mirror"),
-            }
+            self.catch_up().await;
         }
         self.client.file(name)
     }
@@ -114,14 +133,18 @@ impl Trust {
     async fn refresh_if_old(&self) -> Result<(), GatewayError> {
         // Whoever waits here finds it done by the one before.
         let mut refreshed = self.refreshed.lock().await;
-        if refreshed.is_some_and(|at| at.elapsed() < FRESH) {
+        let news = self.news.load(Ordering::SeqCst);
+        if refreshed.is_some_and(|last| last.news == news && last.at.elapsed() < FRESH) {
             return Ok(());
         }
         let origin = &self.origin;
         let fetch = tuf::over_https(origin.client.clone(), &origin.base_url);
         let verified = self.client.refresh(&self.clock, fetch).await;
         let verified = verified.map_err(|error| GatewayError::Cloud(error.to_string()))?;
-        *refreshed = Some(Instant::now());
+        *refreshed = Some(Refreshed {
+            at: Instant::now(),
+            news,
+        });
         self.take(&verified).await
     }
 
