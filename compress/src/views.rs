@@ -69,6 +69,7 @@ impl Photo {
 
     /// The picture scaled down so that its shorter side has `short_side` pixels; itself if it is
     /// no larger.
+    #[must_use]
     pub fn shrunk(&self, short_side: u32) -> Self {
         let (width, height) = (f64::from(self.width), f64::from(self.height));
         let factor = f64::from(short_side.max(1)) / width.min(height);

@@ -79,7 +79,7 @@ fn foldable(node: &NodeProto) -> bool {
 
 /// Whether a `Gemm` is a linear layer: the input as it is, the bias as it is.
 pub(super) fn is_plain_gemm(node: &NodeProto) -> bool {
-    let one = |name: &str| node.float(name).is_none_or(|factor| factor == 1.0);
+    let one = |name: &str| node.float(name).unwrap_or(1.0).to_bits() == 1f32.to_bits();
     one("alpha") && one("beta") && node.int("transA").unwrap_or(0) == 0
 }
 

@@ -83,7 +83,7 @@ impl Plan {
                 plan.role(node, &index, graph)?
             };
             plan.roles[place] = role;
-            plan.mark(place, graph, &index)?;
+            plan.mark(place, graph, &index);
         }
         Ok(plan)
     }
@@ -118,7 +118,7 @@ impl Plan {
     }
 
     /// Notes which values become 8-bit for the node at `place`.
-    fn mark(&mut self, place: usize, graph: &GraphProto, index: &Index<'_>) -> Result<()> {
+    fn mark(&mut self, place: usize, graph: &GraphProto, index: &Index<'_>) {
         let node = &graph.node[place];
         let rounds = match self.roles[place] {
             Role::Weighted { rounds } => {
@@ -129,13 +129,13 @@ impl Plan {
             Role::Absorbed | Role::Float(_) => false,
         };
         if !rounds {
-            return Ok(());
+            return;
         }
         if MOVING.contains(&node.op_type.as_str()) {
             let root = self.scaled_as[&node.input[0]].clone();
             self.scaled_as.insert(node.output[0].clone(), root);
             self.made.insert(node.output[0].clone());
-            return Ok(());
+            return;
         }
         let clip = index
             .only_reader(&node.output[0])
@@ -151,7 +151,6 @@ impl Plan {
         };
         self.scale(&output, clip.map(|(_, bound)| bound));
         self.made.insert(output);
-        Ok(())
     }
 
     fn scale(&mut self, name: &str, clipped: Option<Clipped>) {

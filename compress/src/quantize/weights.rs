@@ -7,7 +7,7 @@ const STEPS: usize = 40;
 const NARROWEST: f32 = 0.5;
 
 /// Highest magnitude of a 32-bit bias that is allowed, with room for the sum it is added to.
-const BIAS_LIMIT: f64 = (1 << 30) as f64;
+const BIAS_LIMIT: f64 = 1_073_741_824.0;
 
 /// Smallest step of a weight, far above the numbers that lose precision.
 const SMALLEST: f32 = 1e-30;

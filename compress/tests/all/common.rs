@@ -76,7 +76,6 @@ impl Numbers {
 /// normalization behind a convolution and behind a linear layer, branches that are concatenated,
 /// pools, an activation without integer kernel, a matrix product with a bias, a softmax.
 pub(crate) fn small_network() -> ModelProto {
-    let mut numbers = Numbers(11);
     let mut graph = GraphProto {
         name: "small".into(),
         input: vec![ValueInfoProto::tensor(
@@ -91,26 +90,7 @@ pub(crate) fn small_network() -> ModelProto {
         )],
         ..GraphProto::default()
     };
-    let mut weight = |graph: &mut GraphProto, name: &str, dims: &[usize], size: f32| {
-        let values = numbers.take(dims.iter().product(), size);
-        graph
-            .initializer
-            .push(TensorProto::new(name, dims, &values));
-    };
-    weight(&mut graph, "stem.w", &[8, 3, 3, 3], 0.4);
-    weight(&mut graph, "bn.scale", &[8], 1.0);
-    weight(&mut graph, "bn.shift", &[8], 0.3);
-    weight(&mut graph, "bn.mean", &[8], 0.2);
-    graph
-        .initializer
-        .push(TensorProto::new("bn.variance", &[8], &[0.5f32; 8]));
-    weight(&mut graph, "left.w", &[8, 8, 1, 1], 0.5);
-    weight(&mut graph, "left.b", &[8], 0.2);
-    weight(&mut graph, "right.w", &[8, 1, 3, 3], 0.5);
-    weight(&mut graph, "hidden.w", &[16, 12], 0.4);
-    weight(&mut graph, "hidden.b", &[12], 0.2);
-    weight(&mut graph, "last.w", &[12, 5], 0.6);
-    weight(&mut graph, "last.b", &[5], 0.2);
+    add_weights(&mut graph);
     let pads = TensorProto::new("", &[8], &[0i64, 0, 0, 0, 0, 0, 1, 1]);
     let bounds = [
         TensorProto::new("low", &[], &[0.0f32]),
@@ -176,4 +156,28 @@ pub(crate) fn small_network() -> ModelProto {
     );
     node("Softmax", &["logits"], "probabilities", vec![]);
     ModelProto::new(graph, 17, 8)
+}
+
+fn add_weights(graph: &mut GraphProto) {
+    let mut numbers = Numbers(11);
+    let mut weight = |graph: &mut GraphProto, name: &str, dims: &[usize], size: f32| {
+        let values = numbers.take(dims.iter().product(), size);
+        graph
+            .initializer
+            .push(TensorProto::new(name, dims, &values));
+    };
+    weight(graph, "stem.w", &[8, 3, 3, 3], 0.4);
+    weight(graph, "bn.scale", &[8], 1.0);
+    weight(graph, "bn.shift", &[8], 0.3);
+    weight(graph, "bn.mean", &[8], 0.2);
+    graph
+        .initializer
+        .push(TensorProto::new("bn.variance", &[8], &[0.5f32; 8]));
+    weight(graph, "left.w", &[8, 8, 1, 1], 0.5);
+    weight(graph, "left.b", &[8], 0.2);
+    weight(graph, "right.w", &[8, 1, 3, 3], 0.5);
+    weight(graph, "hidden.w", &[16, 12], 0.4);
+    weight(graph, "hidden.b", &[12], 0.2);
+    weight(graph, "last.w", &[12, 5], 0.6);
+    weight(graph, "last.b", &[5], 0.2);
 }

@@ -98,7 +98,7 @@ pub fn infer(graph: &GraphProto) -> Result<Shapes> {
     }
     let index = Index::new(graph);
     for place in graph.order()? {
-        values::follow(&graph.node[place], &index, &mut shapes)?;
+        values::follow(&graph.node[place], &index, &mut shapes);
         node(&graph.node[place], &mut shapes)?;
     }
     // What the file says fills the gaps, and nothing else.

@@ -2,14 +2,13 @@
 
 use super::Shapes;
 use super::layout::axis_of;
-use crate::Result;
 use crate::onnx::{Index, NodeProto};
 
 /// Most numbers that are followed through a graph.
 const LIMIT: usize = 64;
 
 /// Notes the integers that `node` makes, if they follow from what is known.
-pub(super) fn follow(node: &NodeProto, index: &Index<'_>, shapes: &mut Shapes) -> Result<()> {
+pub(super) fn follow(node: &NodeProto, index: &Index<'_>, shapes: &mut Shapes) {
     for name in node.input.iter().filter(|name| !name.is_empty()) {
         if let Some(tensor) = index.initializer(name)
             && !shapes.integers.contains_key(name)
@@ -20,14 +19,13 @@ pub(super) fn follow(node: &NodeProto, index: &Index<'_>, shapes: &mut Shapes) -
         }
     }
     let Some(output) = node.output.first() else {
-        return Ok(());
+        return;
     };
     if let Some(values) = values(node, shapes)
         && values.len() <= LIMIT
     {
         shapes.integers.insert(output.clone(), values);
     }
-    Ok(())
 }
 
 fn values(node: &NodeProto, shapes: &Shapes) -> Option<Vec<i64>> {
