@@ -14,7 +14,6 @@ mod documents;
 mod door;
 mod enrol;
 mod error;
-mod failpoint;
 mod init;
 mod inspect;
 mod keys;
@@ -29,6 +28,7 @@ mod rollouts;
 mod run;
 mod selection;
 pub mod store;
+mod why;
 
 pub use api::{document, router};
 pub use cloud::{Cloud, NoOutlet, Outlet};

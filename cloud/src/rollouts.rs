@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use noroshi_fleet::rollout::{DesiredOf, Event, Rollout};
-use noroshi_protocol::{Assignment, DeviceId, RolloutId};
+use noroshi_protocol::{Assignment, RolloutId};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
@@ -17,8 +17,8 @@ use crate::store::{RolloutRow, RolloutTarget};
 
 /// The longest time between two looks at open rollouts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The shortest time between two looks.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// When to look again at a rollout whose time has come but that waits for something else.
+const OVERDUE_WAIT: Duration = Duration::from_secs(1);
 /// Attempts to save over a row that others save too.
 const ATTEMPTS: usize = 20;
 
@@ -62,7 +62,7 @@ impl Cloud {
             let row = self.step_rollout(&id, events).await?;
             if let Some(at_ms) = read_rollout(&row)?.wake_at() {
                 let due = Duration::from_millis(at_ms.saturating_sub(self.now_ms()));
-                wait = wait.min(due.max(SHORTEST_WAIT));
+                wait = wait.min(if due.is_zero() { OVERDUE_WAIT } else { due });
             }
         }
         Ok(wait)
@@ -164,52 +164,6 @@ impl Cloud {
             }
         }
         Ok(())
-    }
-
-    /// The one sentence on why a device does not run what a rollout brings it, or that nothing
-    /// is wrong.
-    pub async fn why(&self, device: &DeviceId) -> Result<String> {
-        if let Some(open) = self.store.open_rollout_of(device.as_str()).await? {
-            let id = open
-                .parse()
-                .map_err(|error| Error::corrupt("rollout id", error))?;
-            return Ok(read_rollout(&self.store.rollout(&id).await?)?.why(device));
-        }
-        let peer = self.store.device(device.as_str()).await?;
-        let report = peer.report()?;
-        if let Some(refused) = report.as_ref().and_then(|report| report.refused.as_ref()) {
-            return Ok(format!(
-                "It did not take its newest document: {}.",
-                refused.reason
-            ));
-        }
-        let failed = report
-            .iter()
-            .flat_map(|report| &report.pipelines)
-            .find_map(|pipeline| {
-                let noroshi_protocol::PipelineState::Failed(reason) = &pipeline.state else {
-                    return None;
-                };
-                Some(format!(
-                    "Pipeline {} can't run: {reason}.",
-                    pipeline.pipeline
-                ))
-            });
-        if let Some(failed) = failed {
-            return Ok(failed);
-        }
-        let desired = self.store.desired(device.as_str()).await?;
-        let taken = report.as_ref().map_or(0, |report| report.desired);
-        Ok(match (desired, peer.status.as_str()) {
-            (None, _) => "Nothing is assigned to it: apply a pipeline that selects it.".to_owned(),
-            (Some(row), "online") if crate::store::unsigned(row.sequence) > taken => {
-                "It has not taken its newest document yet: wait, it is online.".to_owned()
-            }
-            (Some(row), status) if crate::store::unsigned(row.sequence) > taken => format!(
-                "It has not taken its newest document, and is {status}: it will when it comes back."
-            ),
-            _ => "It runs what it should.".to_owned(),
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::caller::{Admin, Caller};
+use super::caller::{Admin, Caller, Credential};
 use super::input::{Body, PageQuery, list, name};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
@@ -32,6 +32,14 @@ pub(crate) struct NewUser {
     /// 10 characters or more.
     password: String,
     scope: Scope,
+}
+
+/// A new password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPassword {
+    /// 10 characters or more.
+    password: String,
 }
 
 /// An API token; its secret is shown only when it is made.
@@ -138,6 +146,25 @@ pub(crate) async fn create_user(
         created_ms,
     };
     Ok((StatusCode::CREATED, axum::Json(user)))
+}
+
+/// Gives a user another password: the user itself, or an administrator. Its sessions end.
+#[utoipa::path(put, path = "/api/v1/users/{name}/password", tag = "users",
+    params(("name" = String, Path)), request_body = NewPassword, responses((status = 204)))]
+pub(crate) async fn change_password(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(new): Body<NewPassword>,
+) -> ApiResult<StatusCode> {
+    let is_own = caller.account == name && matches!(caller.credential, Credential::Session(_));
+    if !is_own && caller.scope < Scope::Admin {
+        let text = "only the user itself, signed in, or an administrator changes a password";
+        return Err(Error::Forbidden(text.to_owned()).into());
+    }
+    let hash = password::hash(new.password).await?;
+    api.cloud.store.change_password(&name, &hash).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Removes a user with its sessions and tokens.

@@ -31,6 +31,7 @@ use super::{
         accounts::users,
         accounts::create_user,
         accounts::delete_user,
+        accounts::change_password,
         accounts::tokens,
         accounts::create_token,
         accounts::delete_token,
@@ -80,8 +81,12 @@ const INCOMING: [&str; 4] = ["SignIn", "Selection", "PipelineSettings", "DeviceC
 pub fn document() -> Value {
     let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
     if let Some(paths) = document["paths"].as_object_mut() {
-        let operations = paths.values_mut().filter_map(Value::as_object_mut);
-        for operation in operations.flat_map(|path| path.values_mut()) {
+        let operations = paths.iter_mut().flat_map(|(path, item)| {
+            let item = item.as_object_mut().into_iter().flatten();
+            item.map(move |(method, operation)| (operation_id(method, path), operation))
+        });
+        for (id, operation) in operations {
+            operation["operationId"] = json!(id);
             operation["responses"]["default"] = json!({
                 "description": "What went wrong, and what to do about it.",
                 "content": { "application/problem+json": {
@@ -97,6 +102,18 @@ pub fn document() -> Value {
         }
     }
     document
+}
+
+/// A name that no other operation has: `get_devices_device` for `GET /api/v1/devices/{device}`.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path
+        .trim_start_matches("/api/v1/")
+        .split(['/', '-', '{', '}']);
+    let words = words.filter(|word| !word.is_empty());
+    std::iter::once(method)
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join("_")
 }
 
 fn require_all(schema: &mut Value) {

@@ -91,6 +91,10 @@ fn people() -> Router<Arc<Api>> {
         )
         .route("/api/v1/users/{name}", delete(accounts::delete_user))
         .route(
+            "/api/v1/users/{name}/password",
+            put(accounts::change_password),
+        )
+        .route(
             "/api/v1/tokens",
             get(accounts::tokens).post(accounts::create_token),
         )

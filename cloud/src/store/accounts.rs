@@ -120,6 +120,25 @@ impl Store {
         Ok(request.page(rows, |row: &Account| row.name.clone()))
     }
 
+    /// Gives a user another password, and ends its sessions.
+    pub async fn change_password(&self, name: &str, password_hash: &str) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query("UPDATE account SET password = ?2 WHERE name = ?1")
+            .bind(name)
+            .bind(password_hash)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(Error::not_found("user", name));
+        }
+        sqlx::query("DELETE FROM session WHERE account = ?1")
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Removes a user with its sessions and tokens; the last administrator stays.
     pub async fn delete_account(&self, name: &str) -> Result<()> {
         let done = sqlx::query(

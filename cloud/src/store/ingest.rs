@@ -6,12 +6,12 @@ use noroshi_protocol::{
     Answer, Batch, BootId, DeviceId, Event, PipelineId, RangeSet, Record, Refusal, RefusalReason,
     SequenceRange, SiteId, Stream,
 };
+use noroshi_service::failpoint;
 
 use super::delivery::Ledger;
 use super::stamps::Stamp;
 use super::{Store, WriteTransaction, peer_key, signed};
 use crate::error::{Error, Result};
-use crate::failpoint;
 
 /// A batch as it came in, decoded and within its limits.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,7 @@ pub struct AckTo {
 
 // Beyond this a number does not survive JSON; no device counts that far.
 const LARGEST_SEQUENCE: u64 = 1 << 53;
+const SEEN_EVERY_MS: i64 = 10_000;
 
 impl Store {
     /// Stores every batch in one transaction and answers what may be acknowledged, one answer a
@@ -51,9 +52,9 @@ impl Store {
     pub async fn ingest(&self, batches: &[Delivered<'_>], now_ms: u64) -> Result<Vec<AckTo>> {
         let mut transaction = self.begin().await?;
         let answers = ingest_into(&mut transaction, batches, now_ms).await?;
-        failpoint::pass("ingest-before-commit");
+        failpoint::pass("ingest.before_commit");
         transaction.commit().await?;
-        failpoint::pass("ingest-after-commit");
+        failpoint::pass("ingest.after_commit");
         Ok(answers)
     }
 }
@@ -73,6 +74,7 @@ pub(super) async fn ingest_into(
             now_ms,
         };
         answers.push(if knows(transaction, &place).await? {
+            note_seen(transaction, &place).await?;
             match batch.records {
                 Records::Answers(pipeline, batch) => {
                     take_answers(transaction, &mut ledgers, &place, pipeline, batch).await?
@@ -87,6 +89,17 @@ pub(super) async fn ingest_into(
     }
     ledgers.save(transaction, now_ms).await?;
     Ok(answers)
+}
+
+/// Notes that a peer was heard of, now and then: a row a batch would be written for nothing.
+async fn note_seen(transaction: &mut WriteTransaction, place: &Place<'_>) -> Result<()> {
+    sqlx::query("UPDATE peer SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2 - ?3")
+        .bind(&place.key)
+        .bind(signed(place.now_ms))
+        .bind(SEEN_EVERY_MS)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// Where records came from.
