@@ -20,6 +20,7 @@ mod error;
 mod http;
 pub mod live;
 mod metrics;
+mod presence;
 pub mod relay;
 pub mod run;
 pub mod site;

@@ -28,6 +28,7 @@ use crate::delivery::{Delivery, DeliveryOptions};
 use crate::devices_http;
 use crate::live::Renderer;
 use crate::metrics::Metrics;
+use crate::presence::Attendance;
 use crate::relay::Relay;
 use crate::site::{Behind, SiteDoor, SiteDown};
 use crate::site_store::SiteStore;
@@ -149,6 +150,7 @@ async fn assemble(
         clock: clock.clone(),
         start: start.clone(),
     };
+    let plans_origin = origin.clone();
     let relay = Arc::new(Relay {
         anchor: anchor_bytes(config)?,
         identity: identity.clone(),
@@ -165,6 +167,8 @@ async fn assemble(
         &clock,
     )?;
     let (https, address) = listen(config.listen.device_https)?;
+    let presence = config.state_dir.join("presence.json");
+    let attendance = Attendance::new(presence, uplink.clone(), start.clone());
     let metrics = Metrics {
         start,
         uplink: uplink.clone(),
@@ -178,9 +182,13 @@ async fn assemble(
     parts.spawn("delivery", delivery.run(stop.clone()));
     parts.spawn("live", renderer.run(stop.clone()));
     parts.spawn("choices", conductor.run(stop.clone()));
-    parts.spawn("plans", down.clone().follow_keys(stop.clone()));
+    parts.spawn(
+        "plans",
+        down.clone().follow_plans(plans_origin, stop.clone()),
+    );
     parts.spawn("documents", documents.run(stop.clone()));
     parts.spawn("trust", trust.run(stop.clone()));
+    parts.spawn("attendance", attendance.run(stop.clone()));
     parts.spawn("metrics", metrics.run(stop.clone()));
     parts.spawn("tidy", tidy(spool.clone(), stop.clone()));
     parts.spawn(

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use noroshi_protocol::{
-    Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Topic,
+    Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Topic, limits,
 };
 use noroshi_service::clock::SessionClock;
 use tokio::sync::mpsc;
@@ -15,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::GatewayError;
+use crate::blobs::Origin;
 use crate::bridge::{Downlink, Uplink};
 use crate::broker::{Arrival, BrokerHandle, Door, Verdict};
 use crate::choices::Plans;
 use crate::delivery::{Incoming, Intake};
+use crate::http::get_bounded;
 use crate::live::LiveFeed;
 use crate::site_store::SiteStore;
 use crate::start::Start;
@@ -160,6 +163,8 @@ impl Documents {
     }
 }
 
+/// How often the cloud is asked for the plans.
+const ASK: Duration = Duration::from_mins(10);
 /// Documents that may wait for release metadata.
 const WAITING: usize = 256;
 
@@ -205,16 +210,35 @@ impl SiteDown {
         }
     }
 
-    /// Reads the site's plans whenever other keys are known, until `stop` is cancelled.
-    pub async fn follow_keys(self: Arc<Self>, stop: CancellationToken) -> Result<(), GatewayError> {
+    /// Reads the site's plans whenever other keys are known, and asks the cloud for them now and
+    /// then in case a message was missed, until `stop` is cancelled.
+    pub async fn follow_plans(
+        self: Arc<Self>,
+        origin: Origin,
+        stop: CancellationToken,
+    ) -> Result<(), GatewayError> {
         let mut changed = self.trust.changed();
-        changed.mark_changed();
+        let mut ask = tokio::time::interval(ASK);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                changed = changed.changed() => if changed.is_err() { return Ok(()) },
+                changed = changed.changed() => match changed {
+                    Ok(()) => self.read_plans(),
+                    Err(_) => return Ok(()),
+                },
+                _ = ask.tick() => self.ask_for_plans(&origin).await,
             }
-            self.read_plans();
+        }
+    }
+
+    async fn ask_for_plans(&self, origin: &Origin) {
+        let url = format!("{}/device/v1/desired", origin.base_url);
+        match get_bounded(&origin.client, &url, limits::STATE).await {
+            Ok(document) => {
+                let topic = self.start.topic_of(DeviceId::gateway(), Channel::Desired);
+                self.desired(topic, document).await;
+            }
+            Err(error) => debug!(%error, "the site's plans could not be asked for"),
         }
     }
 

@@ -199,12 +199,15 @@ impl Trust {
 
     /// Keeps the trust fresh until `stop` is cancelled. Begins with what the mirror holds.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), GatewayError> {
+        // Not beside a refresh: both use the same folder.
+        let loading = self.refreshed.lock().await;
         match self.client.load(&self.clock).await {
             Ok(verified) => self.take(&verified).await.unwrap_or_else(|error| {
                 warn!(%error, "the mirror has no online keys");
             }),
             Err(error) => tracing::debug!(%error, "no mirror yet"),
         }
+        drop(loading);
         let mut failing = false;
         loop {
             match self.refresh_if_old().await {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use noroshi_protocol::{Channel, Status, Topic};
+use noroshi_protocol::{Channel, DeviceId, Status, Topic};
 use tokio::sync::Notify;
 
 use crate::broker::Verdict;
@@ -93,6 +93,20 @@ impl Uplink {
             Item::Reply(topic, payload) => lanes.replies.push_front((topic, payload)),
             Item::Metric(topic, payload) => drop(lanes.metrics.entry(topic).or_insert(payload)),
         }
+    }
+
+    /// The newest status of every device.
+    pub(crate) fn statuses(&self) -> BTreeMap<DeviceId, Status> {
+        let lanes = self.lanes();
+        let statuses = lanes
+            .state
+            .iter()
+            .filter(|(topic, _)| topic.channel == Channel::Status);
+        statuses
+            .filter_map(|(topic, payload)| {
+                Some((topic.device.clone(), Status::from_json(payload)?))
+            })
+            .collect()
     }
 
     /// Metrics that were replaced before they were sent.

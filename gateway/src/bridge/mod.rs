@@ -6,6 +6,7 @@
 //! records, and the backlog at a limited rate beside them.
 
 mod lanes;
+mod link;
 mod records;
 
 use std::sync::Arc;
@@ -16,26 +17,22 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use noroshi_protocol::{
-    Ack, Channel, Identity as Peer, Message as _, Presence, Status, Topic, limits,
-};
-use noroshi_service::clock::SessionClock;
+use noroshi_protocol::{Ack, Channel, Message as _, Presence, Topic};
 use noroshi_service::session::{
-    self, Address, Connect, Message, Properties, PublishError, PublishOutcome, Qos, Refusal,
-    SessionEvent, SessionEvents, SessionHandle, SessionOptions, Subscription, Will,
+    self, Message, Properties, PublishError, PublishOutcome, Qos, Refusal, SessionEvent,
+    SessionEvents, SessionHandle,
 };
-use noroshi_service::tls::{ExpectedPeers, Identity, client_config};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::GatewayError;
 use crate::spool::Spool;
-use crate::start::Start;
 use lanes::Item;
 use noroshi_service::failpoint;
 use records::RecordLane;
 
 pub use lanes::Uplink;
+pub use link::CloudLink;
 
 /// Publishes under way at once; fewer than the session's window.
 const IN_FLIGHT: usize = 24;
@@ -43,8 +40,6 @@ const IN_FLIGHT: usize = 24;
 const BACKLOG: u32 = 10;
 const TICK: Duration = Duration::from_millis(50);
 const RECHECK: Duration = Duration::from_secs(5);
-/// A short interruption is no loss.
-const WILL_DELAY: Duration = Duration::from_secs(20);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What the cloud sends down to a site.
@@ -56,21 +51,6 @@ pub trait Downlink: Send + Sync + 'static {
     async fn command(&self, topic: Topic, command: Bytes);
     /// The connection to the cloud came (`true`) or went.
     fn linked(&self, up: bool);
-}
-
-/// Where the cloud is, and who we are.
-#[derive(Clone)]
-pub struct CloudLink {
-    /// Name or address of the cloud's broker.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Our certificate and trust.
-    pub identity: Arc<Identity>,
-    /// The clock that TLS is judged by.
-    pub clock: Arc<SessionClock>,
-    /// Which start of which gateway.
-    pub start: Start,
 }
 
 /// The bridge, before it runs.
@@ -365,64 +345,5 @@ impl Bridging {
         if let Some(ticket) = self.say(self.link.status(Presence::Stopped, epoch)) {
             let _ = ticket.await;
         }
-    }
-}
-
-impl CloudLink {
-    fn status(&self, presence: Presence, connection: u64) -> (Topic, Vec<u8>) {
-        let status = Status {
-            status: presence,
-            start: self.start.number,
-            connection,
-            boot: self.start.boot,
-            since_ms: self.clock.now().wall_ms,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        (self.start.topic(Channel::Status), status.to_json())
-    }
-
-    fn session_options(&self) -> SessionOptions {
-        let link = self.clone();
-        let me = Peer::Gateway {
-            org: self.start.org.clone(),
-            site: self.start.site.clone(),
-        };
-        let mut options = SessionOptions::new(me.client_id(), move |epoch| link.connect(epoch));
-        let (org, site) = (&self.start.org, &self.start.site);
-        options.subscriptions = ["state/desired", "command/+", "ack/+"]
-            .map(|tail| Subscription {
-                retain_as_published: true,
-                ..Subscription::new(format!("noroshi/v1/{org}/{site}/+/{tail}"))
-            })
-            .to_vec();
-        // Longer than the will's delay, or the will would not wait.
-        options.session_expiry = WILL_DELAY * 3;
-        options.max_packet = limits::PACKET as u32;
-        options
-    }
-
-    fn connect(&self, epoch: u64) -> Result<Connect, String> {
-        let cloud = Peer::Cloud {
-            org: self.start.org.clone(),
-        };
-        let config = client_config(
-            self.identity.trust_anchors(),
-            &ExpectedPeers::exactly([&cloud]),
-            Some(&self.identity),
-            &self.clock,
-        )
-        .map_err(|error| error.to_string())?;
-        let (topic, payload) = self.status(Presence::Lost, epoch);
-        Ok(Connect {
-            address: Address::tls(self.host.clone(), self.port, Arc::new(config)),
-            credentials: None,
-            will: Some(Will {
-                topic: topic.to_string(),
-                payload: payload.into(),
-                qos: Qos::AtLeastOnce,
-                retain: true,
-                delay: WILL_DELAY,
-            }),
-        })
     }
 }

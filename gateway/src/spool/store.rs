@@ -1,24 +1,27 @@
 //! The store of the spool on sled 0.34: one thread has it.
 
-use std::collections::BTreeMap;
+mod change;
+mod room;
+mod settle;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use noroshi_protocol::{
-    Ack, BootId, DeviceId, DropReason, Dropped, Event, RangeSet, StoreId, Stream,
-};
+use noroshi_protocol::{BootId, Event, StoreId};
 use noroshi_service::clock::SessionClock;
-use noroshi_service::files;
-use sled::{Batch, Db, Tree};
+use sled::{Db, Tree};
 
 use super::durability::Durability;
-use super::index::{Entry, Flow, Index, Stage};
+use super::index::{Flow, Index, Stage};
 use super::own::Own;
 use super::stored::{Stored, number_of};
 use super::{SpoolOptions, SpoolStats, fault};
 use crate::GatewayError;
 use crate::delivery::{Incoming, Kept};
 use crate::start::{Start, random};
+use change::{Change, entry, stored};
+
+pub use settle::Settled;
 
 /// Most of sled's memory; entries are written once and read in order.
 const CACHE_BYTES: u64 = 2 << 20;
@@ -217,66 +220,6 @@ impl Store {
         Ok(())
     }
 
-    /// Lets the oldest go: acknowledged batches silently, others with an event that says so.
-    fn make_room(&mut self, change: &mut Change) -> Result<(), GatewayError> {
-        let quota = self.options.quota_bytes;
-        let wanted = self.index.bytes() + change.bytes;
-        let scarce = change.bytes > 0
-            && files::free_space(&self.folder).is_ok_and(|free| free < RESERVE_BYTES);
-        let (to_free, reason) = if wanted > quota {
-            (wanted.saturating_sub(quota / 8 * 7), DropReason::Quota)
-        } else if scarce {
-            (change.bytes, DropReason::DiskFull)
-        } else {
-            return Ok(());
-        };
-        let gateway = DeviceId::gateway();
-        let victims = self
-            .index
-            .victims(to_free, |entry| entry.flow.device != gateway.as_str());
-        self.drop_entries(change, &victims, reason)
-    }
-
-    fn drop_entries(
-        &mut self,
-        change: &mut Change,
-        victims: &[u64],
-        reason: DropReason,
-    ) -> Result<(), GatewayError> {
-        let mut lost: BTreeMap<Flow, RangeSet> = BTreeMap::new();
-        for number in victims {
-            self.remove_pieces(change, *number)?;
-            let Some(entry) = self.index.entry(*number) else {
-                continue;
-            };
-            if entry.stage == Stage::Pending {
-                let ranges = lost.entry(entry.flow.clone()).or_default();
-                entry
-                    .sequences
-                    .iter()
-                    .for_each(|range| ranges.insert(*range));
-            }
-        }
-        change.removed.extend_from_slice(victims);
-        let events: Vec<Event> = lost
-            .iter()
-            .flat_map(|(flow, ranges)| {
-                ranges.ranges().iter().map(move |range| {
-                    let (boot, stream) = (flow.boot, flow.stream);
-                    let dropped = Dropped {
-                        boot,
-                        stream,
-                        range: *range,
-                        reason,
-                    };
-                    Own::drop_event(&flow.device, dropped)
-                })
-            })
-            .collect();
-        self.dropped += lost.values().map(RangeSet::count).sum::<u64>();
-        self.add_own(change, events)
-    }
-
     fn remove_pieces(&self, change: &mut Change, number: u64) -> Result<(), GatewayError> {
         for piece in self.records.scan_prefix(number.to_be_bytes()) {
             let (key, _) = piece.map_err(|error| self.broken(error))?;
@@ -303,86 +246,6 @@ impl Store {
         }
         self.index.forget_idle(IDLE_FLOWS);
         Ok(())
-    }
-
-    /// Takes the cloud's acknowledgement; answers the batches that need not be sent any more.
-    pub(super) fn settle(
-        &mut self,
-        device: &str,
-        stream: Stream,
-        ack: &Ack,
-        now_ms: u64,
-    ) -> Result<Settled, GatewayError> {
-        let replaced = self.note_cloud_store(&ack.store)?;
-        let flow = Flow {
-            device: device.to_owned(),
-            boot: ack.boot,
-            stream,
-        };
-        let ranges = ack
-            .settled
-            .iter()
-            .copied()
-            .chain(ack.refused.iter().map(|refusal| refusal.range));
-        let done = self.index.settle(&flow, ranges, now_ms);
-        noroshi_service::failpoint::pass("spool.before_settle");
-        for number in &done {
-            self.mark(*number, now_ms)?;
-        }
-        Ok(Settled { done, replaced })
-    }
-
-    /// Not synced: after a power cut the batch is sent again and acknowledged again.
-    fn mark(&self, number: u64, now_ms: u64) -> Result<(), GatewayError> {
-        self.acknowledged
-            .insert(number.to_be_bytes(), &now_ms.to_be_bytes())
-            .map(drop)
-            .map_err(|error| self.broken(error))
-    }
-
-    /// A batch that the cloud never takes does not wait any more.
-    pub(super) fn park(
-        &mut self,
-        number: u64,
-        reason: &str,
-        now_ms: u64,
-    ) -> Result<(), GatewayError> {
-        let Some(entry) = self.index.entry(number).cloned() else {
-            return Ok(());
-        };
-        self.index.acknowledge(number, now_ms);
-        self.mark(number, now_ms)?;
-        // The gateway's own events are not reported about, or one refusal would make another.
-        if entry.flow.device == DeviceId::gateway().as_str() {
-            return Ok(());
-        }
-        self.report(Own::park_event(
-            &entry.flow.device,
-            entry.flow.stream,
-            reason,
-        ))
-    }
-
-    fn note_cloud_store(&mut self, store: &StoreId) -> Result<bool, GatewayError> {
-        let known = self
-            .database
-            .get(CLOUD_STORE)
-            .map_err(|error| self.broken(error))?;
-        if known.as_deref() == Some(store.as_str().as_bytes()) {
-            return Ok(false);
-        }
-        let replaced = known.is_some();
-        if replaced {
-            self.acknowledged
-                .clear()
-                .map_err(|error| self.broken(error))?;
-            self.index.all_pending();
-        }
-        self.database
-            .insert(CLOUD_STORE, store.as_str().as_bytes())
-            .map_err(|error| self.broken(error))?;
-        self.durability.make_durable(&self.database)?;
-        Ok(replaced)
     }
 
     /// Batches after `after` that wait, oldest first, at most `count`.
@@ -436,49 +299,6 @@ impl Store {
     /// The number that the next batch gets.
     pub(super) fn next(&self) -> u64 {
         self.next
-    }
-}
-
-/// What an acknowledgement did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settled {
-    /// Batches that wait no more.
-    pub done: Vec<u64>,
-    /// The cloud's store is another one than before: everything kept waits again.
-    pub replaced: bool,
-}
-
-#[derive(Default)]
-struct Change {
-    batch: Batch,
-    bytes: u64,
-    added: Vec<(u64, Entry)>,
-    removed: Vec<u64>,
-}
-
-fn stored(incoming: &Incoming, flow: &Flow, sequences: &RangeSet) -> Stored {
-    Stored {
-        topic: incoming.topic.to_string(),
-        device: flow.device.clone(),
-        boot: flow.boot,
-        stream: flow.stream,
-        sequences: sequences.ranges().to_vec(),
-        received_ms: incoming.received_ms,
-        payload: incoming.payload.to_vec(),
-    }
-}
-
-fn entry(stored: &Stored, bytes: u64, stage: Stage) -> Entry {
-    let flow = Flow {
-        device: stored.device.clone(),
-        boot: stored.boot,
-        stream: stored.stream,
-    };
-    Entry {
-        flow,
-        sequences: stored.sequences.clone(),
-        bytes,
-        stage,
     }
 }
 
