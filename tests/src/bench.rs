@@ -11,21 +11,36 @@ mod release;
 mod speed;
 mod worker;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::claims;
 
+const PARTS: [&str; 3] = ["speed", "agreement", "memory"];
 /// The networks that are measured.
 const NETWORKS: [&str; 2] = ["mobilenet-v2", "efficientnet-lite0"];
 
-/// Measures everything and prints one line of JSON a figure.
-pub async fn run() -> Result<()> {
-    eprintln!("bench: {} on {}", noroshi_engine::isa(), chip());
-    for network in NETWORKS {
-        claims::print(&speed::measure(network).await?);
-        claims::print(&agreement::measure(network)?);
+/// Measures `parts` (`speed`, `agreement`, `memory`; all if none is named) and prints one line of
+/// JSON a figure.
+pub async fn run(parts: &[String]) -> Result<()> {
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        bail!("no part {unknown}; there are {}", PARTS.join(", "));
     }
-    claims::print(&memory::measure().await?);
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
+    eprintln!("bench: {} on {}", noroshi_engine::isa(), chip());
+    let mut claims = Vec::new();
+    for network in NETWORKS {
+        if wanted("speed") {
+            claims.extend(speed::measure(network).await?);
+        }
+        if wanted("agreement") {
+            claims.extend(agreement::measure(network)?);
+        }
+    }
+    if wanted("memory") {
+        claims.extend(memory::measure().await?);
+    }
+    claims::print(&claims);
+    eprint!("{}", claims::table(&claims));
     Ok(())
 }
 

@@ -76,6 +76,16 @@ pub fn print(claims: &[Claim]) -> bool {
     claims.iter().all(Claim::holds)
 }
 
+/// The claims for people: one line each.
+pub fn table(claims: &[Claim]) -> String {
+    let lines = claims.iter().map(|claim| {
+        let mark = if claim.ok { "ok" } else { "NOT OK" };
+        let (name, value, limit) = (&claim.name, &claim.value, &claim.limit);
+        format!("{mark:>6}  {name}: {value} ({limit})\n")
+    });
+    lines.collect()
+}
+
 /// To four digits behind the point: more would only pretend.
 pub fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0

@@ -88,6 +88,7 @@ pub async fn run(options: Options) -> Result<bool> {
     let whole = in_folder(async |folder| killed(folder, options.seed, amounts).await).await?;
     let claims = report::claims(&whole, amounts, options.seed);
     let mut all_hold = claims::print(&claims);
+    eprint!("{}", claims::table(&claims));
     eprintln!("proof-kill: control with syncing turned off");
     let lost = in_folder(async |folder| control(folder).await).await?;
     let claims: Vec<Claim> = lost
@@ -98,6 +99,7 @@ pub async fn run(options: Options) -> Result<bool> {
         })
         .collect();
     all_hold &= claims::print(&claims);
+    eprint!("{}", claims::table(&claims));
     Ok(all_hold)
 }
 
@@ -125,7 +127,8 @@ async fn killed(folder: &Path, seed: u64, amounts: Amounts) -> Result<Run> {
             began.elapsed().as_secs_f64(),
             planned.step
         );
-        stage.perform(&mut journal, planned).await?;
+        let done = stage.perform(&mut journal, planned).await;
+        done.map_err(|error| error.context(stage.fleet.tails()))?;
     }
     let lasted = began.elapsed();
     stage.settle(&mut journal).await?;

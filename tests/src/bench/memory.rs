@@ -24,11 +24,7 @@ const SITE: &str = "osaka";
 pub(super) async fn measure() -> Result<Vec<Claim>> {
     let mut fleet = Fleet::start().await?;
     let measured = in_fleet(&mut fleet).await;
-    let claims = measured.map_err(|error| error.context(fleet.tails()))?;
-    for claim in &claims {
-        eprintln!("bench: {}", claim.line());
-    }
-    Ok(claims)
+    measured.map_err(|error| error.context(fleet.tails()))
 }
 
 async fn in_fleet(fleet: &mut Fleet) -> Result<Vec<Claim>> {

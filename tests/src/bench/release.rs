@@ -11,6 +11,9 @@ use noroshi_model::{InputSpec, Label, Measured, Task};
 use crate::assets::{Role, asset};
 use crate::models::{Prepared, pictures, prepared};
 
+/// Slots of an agent's ring.
+const SLOTS: usize = 8;
+
 /// A network, released to a folder.
 pub(super) struct Released {
     pub(super) manifest_file: PathBuf,
@@ -64,10 +67,11 @@ pub(super) fn released(network: &str, folder: &Path) -> Result<Released> {
     })
 }
 
-/// The photos that figures are measured on.
+/// Photos that figures are measured on, as many as a ring has slots.
 pub(super) fn photos() -> Result<Vec<RgbImage>> {
     pictures(Role::Measured)?
         .iter()
+        .take(SLOTS)
         .map(|path| Ok(image::open(path)?.to_rgb8()))
         .collect()
 }

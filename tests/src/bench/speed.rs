@@ -79,9 +79,6 @@ pub(super) async fn measure(network: &str) -> Result<Vec<Claim>> {
                 .with("peak", rounded(megabytes(memory.peak))),
         );
     }
-    for claim in &claims {
-        eprintln!("bench: {}", claim.line());
-    }
     Ok(claims)
 }
 

@@ -44,6 +44,10 @@ impl Worker {
             .arg("worker")
             .env_clear()
             .envs(worker_environment(1))
+            .env(
+                "NOROSHI_ONNXRUNTIME",
+                asset("onnxruntime/libonnxruntime.so")?,
+            )
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
@@ -65,7 +69,7 @@ impl Worker {
             agent: std::process::id(),
             memory_bytes: MEMORY_BYTES,
             engine: EngineKind::OnnxRuntime,
-            library: Some(asset("onnxruntime/libonnxruntime.so")?),
+            library: None,
             library_sha256: None,
             threads: 1,
         };

@@ -10,6 +10,8 @@ use super::schedule::{Planned, Role, Step, Store};
 use super::stage::{PATIENCE, Stage, boottime_ms};
 use crate::children;
 
+/// An armed failpoint must be reached within this.
+const REACHED: Duration = Duration::from_secs(30);
 /// So long nothing more than the last trickle arrives before everything counts as arrived.
 const QUIET: Duration = Duration::from_secs(8);
 
@@ -147,7 +149,7 @@ impl Stage {
         {
             return Err(error);
         }
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + REACHED;
         while !self.has_ended(role, device)? {
             if Instant::now() > limit {
                 bail!("{armed} was never reached");

@@ -1,5 +1,6 @@
 //! The claims of a run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::deeds::{Death, How};
@@ -81,10 +82,12 @@ fn losses(run: &Run, seed: u64) -> Vec<Claim> {
     let verdict = verdict(run);
     let none = |name: &str, value: u64| Claim::new(name, value, "0", value == 0);
     let examples: Vec<&String> = verdict.lost.iter().take(5).collect();
+    let seen: usize = run.journal.persisted.iter().map(BTreeSet::len).sum();
     let bound = (RING + IN_FLIGHT) as u64;
     vec![
         none("results lost", verdict.lost.len() as u64)
             .with("frames", verdict.frames)
+            .with("seen_in_outboxes", seen as u64)
             .with("examples", serde_json::json!(examples))
             .with("seed", seed)
             .with("seconds", run.lasted.as_secs()),

@@ -98,6 +98,7 @@ impl Stage {
     }
 
     async fn populate(&mut self, devices: &[(&str, &str)], source: &Source) -> Result<()> {
+        tiny::version(self.fleet.path(), 1)?.push(&self.api).await?;
         self.fleet.add_gateway(SITE).await?;
         for (name, site) in devices {
             let id = self.fleet.add_agent(name, site, source).await?;
@@ -106,7 +107,6 @@ impl Stage {
                 id,
             });
         }
-        tiny::version(self.fleet.path(), 1)?.push(&self.api).await?;
         for device in &self.devices {
             self.is_online(device).await?;
         }
@@ -164,8 +164,7 @@ impl Stage {
                 other => Err(format!("newest of {other:?}, wanted after {since_ms}")),
             }
         })
-        .await
-        .map_err(|error| error.context(self.fleet.tails()))?;
+        .await?;
         Ok(began.elapsed())
     }
 
