@@ -192,6 +192,11 @@ async fn open(
     });
     let register = install(&context, &shared).await;
     self_test::run(&context).await?;
+    // What it was refused is nobody's.
+    shared
+        .counters
+        .refused
+        .store(0, std::sync::atomic::Ordering::Relaxed);
 
     let mut server = MqttServer::new(context.clone());
     let (mut mqtts, mut dashboards) = (None, None);
