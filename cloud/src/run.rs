@@ -41,8 +41,9 @@ const BROKER_THREADS: usize = 2;
 pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     let cloud = Cloud::open(config).await?;
     cloud.store.forget_presence(cloud.now_ms()).await?;
-    // A restored or interrupted cloud: what the store says is what is released.
-    cloud.renew_releases().await?;
+    warn_of_development(&cloud);
+    // After a crash or a restore: what the store says is what is released.
+    let renewed = renew_at_start(&cloud).await?;
     let http = listen(cloud.config.http)?;
     let https = listen(cloud.config.device_https)?;
 
@@ -91,7 +92,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     parts.spawn("choices", conductor.run(stop.clone()));
     parts.spawn("notices", notices.telling(plans).run(stop.clone()));
     parts.spawn("rollouts", drive(cloud.clone(), stop.clone()));
-    parts.spawn("renewal", renew(cloud.clone(), stop.clone()));
+    parts.spawn("renewal", renew(cloud.clone(), renewed, stop.clone()));
     parts.spawn("http", serve(http, app, stop.clone()));
     parts.spawn(
         "device https",
@@ -104,6 +105,28 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     broker.stop().await;
     cloud.store.close().await;
     ended.map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn warn_of_development(cloud: &Cloud) {
+    if cloud.development {
+        let days = cloud.root_expires_ms.saturating_sub(cloud.now_ms()) / (24 * 60 * 60 * 1000);
+        tracing::warn!(
+            days,
+            "this is a development root: devices take nothing new after its end"
+        );
+    }
+}
+
+/// Whether it was renewed: without a clock that can be trusted what was signed before goes on.
+async fn renew_at_start(cloud: &Cloud) -> Result<bool> {
+    match cloud.renew_releases().await {
+        Ok(()) => Ok(true),
+        Err(Error::Unavailable(text)) => {
+            tracing::error!(reason = text, "nothing is signed for now");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -169,9 +192,9 @@ async fn drive(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
 
 /// Signs anew what would grow old. A failure is told once and tried again: what was signed
 /// before holds for days.
-async fn renew(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
-    let mut failing = false;
-    let mut wait = RENEWAL;
+async fn renew(cloud: Arc<Cloud>, renewed: bool, stop: CancellationToken) -> Result<()> {
+    let mut failing = !renewed;
+    let mut wait = if renewed { RENEWAL } else { RENEWAL_RETRY };
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

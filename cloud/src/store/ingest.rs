@@ -9,6 +9,7 @@ use noroshi_protocol::{
 use noroshi_service::failpoint;
 
 use super::delivery::Ledger;
+use super::rows::{insert_event, insert_result};
 use super::stamps::Stamp;
 use super::{Store, WriteTransaction, peer_key, signed};
 use crate::error::{Error, Result};
@@ -103,10 +104,10 @@ async fn note_seen(transaction: &mut WriteTransaction, place: &Place<'_>) -> Res
 }
 
 /// Where records came from.
-struct Place<'a> {
-    key: String,
-    site: &'a SiteId,
-    now_ms: u64,
+pub(super) struct Place<'a> {
+    pub(super) key: String,
+    pub(super) site: &'a SiteId,
+    pub(super) now_ms: u64,
 }
 
 impl Records<'_> {
@@ -317,87 +318,5 @@ async fn settle_dropped(
         to,
     });
     ledger.dropped += ledger.settled.count() - before;
-    Ok(())
-}
-
-async fn insert_result(
-    transaction: &mut WriteTransaction,
-    place: &Place<'_>,
-    pipeline: &PipelineId,
-    batch: &Batch<Answer>,
-    record: &Record<Answer>,
-    stamp: &Stamp,
-) -> Result<()> {
-    let answer = &record.body;
-    let best = answer.top.first();
-    let top =
-        serde_json::to_string(&answer.top).map_err(|error| Error::corrupt("answer", error))?;
-    sqlx::query(
-        "INSERT INTO result (device, site, pipeline, boot, start, sequence, frame_source,
-            frame_number, model, version, variant, revision, label, score, top, cpu_us,
-            monotonic_ms, wall_ms, clock, os_boot, at_ms, received_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22)",
-    )
-    .bind(&place.key)
-    .bind(place.site.as_str())
-    .bind(pipeline.as_str())
-    .bind(batch.boot.as_bytes().as_slice())
-    .bind(signed(batch.start))
-    .bind(signed(record.sequence))
-    .bind(answer.frame.source.to_be_bytes().to_vec())
-    .bind(signed(answer.frame.number))
-    .bind(answer.model.as_str())
-    .bind(i64::from(answer.version))
-    .bind(answer.variant.as_str())
-    .bind(i64::from(answer.revision))
-    .bind(best.map_or("", |scored| &scored.label))
-    .bind(best.map_or(0.0, |scored| f64::from(scored.score)))
-    .bind(top)
-    .bind(i64::from(answer.cpu_us))
-    .bind(signed(record.monotonic_ms))
-    .bind(signed(record.wall_ms))
-    .bind(super::stamps::word(record.clock))
-    .bind(batch.os_boot.as_bytes().as_slice())
-    .bind(stamp.at(record))
-    .bind(signed(place.now_ms))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-async fn insert_event(
-    transaction: &mut WriteTransaction,
-    place: &Place<'_>,
-    batch: &Batch<Event>,
-    record: &Record<Event>,
-    stamp: &Stamp,
-) -> Result<()> {
-    let corrupt = |error| Error::corrupt("event", error);
-    let event = &record.body;
-    let details = serde_json::to_string(&event.details).map_err(corrupt)?;
-    let dropped = event.dropped.map(|dropped| serde_json::to_string(&dropped));
-    sqlx::query(
-        "INSERT INTO event (device, site, kind, boot, start, sequence, message, details, dropped,
-            monotonic_ms, wall_ms, clock, os_boot, at_ms, received_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )
-    .bind(&place.key)
-    .bind(place.site.as_str())
-    .bind(event.kind.as_str())
-    .bind(batch.boot.as_bytes().as_slice())
-    .bind(signed(batch.start))
-    .bind(signed(record.sequence))
-    .bind(&event.message)
-    .bind(details)
-    .bind(dropped.transpose().map_err(corrupt)?)
-    .bind(signed(record.monotonic_ms))
-    .bind(signed(record.wall_ms))
-    .bind(super::stamps::word(record.clock))
-    .bind(batch.os_boot.as_bytes().as_slice())
-    .bind(stamp.at(record))
-    .bind(signed(place.now_ms))
-    .execute(&mut **transaction)
-    .await?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod pipelines;
 mod presence;
 mod records;
 mod rollouts;
+mod rows;
 mod settings;
 mod sites;
 mod stamps;

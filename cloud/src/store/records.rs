@@ -65,6 +65,27 @@ pub struct EventRow {
     pub received_ms: i64,
 }
 
+// The narrowest filter comes first and by itself, so that its index is used; the rest is looked
+// at row by row.
+macro_rules! newest_first {
+    ($table:literal, $name:literal, $filter:expr) => {
+        match (&$filter.device, &$filter.name, &$filter.site) {
+            (Some(_), _, _) => newest_first!(@ $table, $name, "device = ?2"),
+            (None, Some(_), _) => newest_first!(@ $table, $name, $name, " = ?4"),
+            (None, None, Some(_)) => newest_first!(@ $table, $name, "site = ?3"),
+            (None, None, None) => newest_first!(@ $table, $name, "true"),
+        }
+    };
+    (@ $table:literal, $name:literal, $($first:literal),+) => {
+        concat!(
+            "SELECT * FROM ", $table, " WHERE ", $($first,)+ " AND id < ?1
+               AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
+               AND (?4 IS NULL OR ", $name, " = ?4) AND (?5 IS NULL OR received_ms >= ?5)
+             ORDER BY id DESC LIMIT ?6"
+        )
+    };
+}
+
 impl Store {
     /// Results, newest first.
     pub async fn results(
@@ -72,20 +93,16 @@ impl Store {
         filter: &RecordFilter,
         request: &PageRequest,
     ) -> Result<Page<ResultRow>> {
-        let rows = sqlx::query_as(
-            "SELECT * FROM result
-             WHERE id < ?1 AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
-               AND (?4 IS NULL OR pipeline = ?4) AND (?5 IS NULL OR received_ms >= ?5)
-             ORDER BY id DESC LIMIT ?6",
-        )
-        .bind(request.before_row()?)
-        .bind(&filter.device)
-        .bind(&filter.site)
-        .bind(&filter.name)
-        .bind(filter.since_ms.map(signed))
-        .bind(request.fetch())
-        .fetch_all(&self.reader)
-        .await?;
+        let query = newest_first!("result", "pipeline", filter);
+        let rows = sqlx::query_as(query)
+            .bind(request.before_row()?)
+            .bind(&filter.device)
+            .bind(&filter.site)
+            .bind(&filter.name)
+            .bind(filter.since_ms.map(signed))
+            .bind(request.fetch())
+            .fetch_all(&self.reader)
+            .await?;
         Ok(request.page(rows, |row: &ResultRow| row.id.to_string()))
     }
 
@@ -95,20 +112,16 @@ impl Store {
         filter: &RecordFilter,
         request: &PageRequest,
     ) -> Result<Page<EventRow>> {
-        let rows = sqlx::query_as(
-            "SELECT * FROM event
-             WHERE id < ?1 AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
-               AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR received_ms >= ?5)
-             ORDER BY id DESC LIMIT ?6",
-        )
-        .bind(request.before_row()?)
-        .bind(&filter.device)
-        .bind(&filter.site)
-        .bind(&filter.name)
-        .bind(filter.since_ms.map(signed))
-        .bind(request.fetch())
-        .fetch_all(&self.reader)
-        .await?;
+        let query = newest_first!("event", "kind", filter);
+        let rows = sqlx::query_as(query)
+            .bind(request.before_row()?)
+            .bind(&filter.device)
+            .bind(&filter.site)
+            .bind(&filter.name)
+            .bind(filter.since_ms.map(signed))
+            .bind(request.fetch())
+            .fetch_all(&self.reader)
+            .await?;
         Ok(request.page(rows, |row: &EventRow| row.id.to_string()))
     }
 }
