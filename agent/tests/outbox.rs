@@ -16,7 +16,12 @@ fn a_damaged_store_is_found_by_the_probe() {
             .status
     };
     {
-        let database = sled::open(&store).unwrap();
+        // As the agent makes it.
+        let database = sled::Config::new()
+            .path(&store)
+            .segment_size(128 << 10)
+            .open()
+            .unwrap();
         for i in 0..500u32 {
             database.insert(i.to_be_bytes(), vec![7u8; 100]).unwrap();
         }

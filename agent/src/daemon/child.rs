@@ -55,6 +55,11 @@ impl LinkedChild {
         self.child.id()
     }
 
+    /// Completes when it ends by itself, and tells how; safe to drop at any time.
+    pub(super) async fn ended(&mut self) -> String {
+        describe(self.child.wait().await)
+    }
+
     /// Kills it if it does not go by itself, and tells how it ended.
     pub(super) async fn end(&mut self, grace: Duration) -> String {
         if let Ok(ended) = tokio::time::timeout(grace, self.child.wait()).await {

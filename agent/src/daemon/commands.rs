@@ -50,6 +50,12 @@ fn objection(known: &Known<'_>) -> Option<String> {
     (known.synced && known.now_ms > command.not_after_ms).then(|| "it came too late".into())
 }
 
+/// Whether doing it again does no harm: obeyed even where no note of it can be written, since
+/// *purge* is what makes room on a full disk.
+const fn may_happen_twice(what: &CommandKind) -> bool {
+    matches!(what, CommandKind::Purge | CommandKind::Diag)
+}
+
 /// Obeys commands.
 pub(super) struct Obedience {
     pub(super) config: Arc<Config>,
@@ -101,7 +107,11 @@ impl Obedience {
         });
         let surplus = obeyed.len().saturating_sub(REMEMBERED);
         obeyed.drain(..surplus);
-        self.records.keep_commands(&obeyed)?;
+        if let Err(e) = self.records.keep_commands(&obeyed)
+            && !may_happen_twice(&command.what)
+        {
+            return Err(e);
+        }
         let answer = match self.objection(command) {
             Some(text) => reply(command, Outcome::Refused, text),
             None => self.effect(command).await,
@@ -109,7 +119,9 @@ impl Obedience {
         if let Some(last) = obeyed.last_mut() {
             last.reply = Some(answer.clone());
         }
-        self.records.keep_commands(&obeyed)?;
+        if let Err(e) = self.records.keep_commands(&obeyed) {
+            tracing::warn!(command.id = %command.id, error = %e, "the reply is not kept");
+        }
         Ok(Some(answer))
     }
 

@@ -33,7 +33,7 @@ const GLANCE: Duration = Duration::from_secs(2);
 /// How soon a document that is not believed yet is checked again: a gateway may bring the
 /// document before the metadata that knows it.
 const CHECK_AGAIN: BackoffLimits = BackoffLimits {
-    shortest: Duration::from_secs(3),
+    shortest: Duration::from_secs(1),
     longest: Duration::from_secs(300),
     settled_after: Duration::ZERO,
 };

@@ -16,6 +16,7 @@ use super::lease::{Inbox, Lease, Switchboard};
 use super::notes::{Notes, stamp};
 use super::verdicts::{Judged, judge};
 use super::worker::{ModelFiles, Outcome, WorkerProcess};
+use crate::AgentError;
 use crate::config::Config;
 use crate::outbox::{NewRecord, OutboxPen};
 use crate::time::boottime;
@@ -172,6 +173,10 @@ impl Pipeline {
                     None => break,
                 },
                 lease = self.inbox.next(), if self.worker.is_some() => self.infer(&lease).await,
+                died = died(&mut self.worker) => {
+                    self.worker = None;
+                    self.crashed(&died.to_string()).await;
+                }
             }
         }
         self.around.board.disconnect(&self.inbox);
@@ -338,6 +343,14 @@ impl Pipeline {
         if before.state != self.status.state || before.prepared != self.status.prepared {
             self.around.changed.notify_one();
         }
+    }
+}
+
+/// Completes when there is a worker and it dies.
+async fn died(worker: &mut Option<WorkerProcess>) -> AgentError {
+    match worker {
+        Some(worker) => worker.died().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -194,7 +194,7 @@ impl Assembly {
             account: self.pen.account(),
         };
         parts.spawn("metrics", metrics.run(parts.stop_token()));
-        self.spawn_status(&mut parts, handle, published.state)?;
+        self.spawn_status(&mut parts, handle, published.state);
         self.spawn_helpers(&mut parts, capable);
         parts
             .run_until_stopped(signal, GRACE)
@@ -207,11 +207,15 @@ impl Assembly {
         parts: &mut Parts,
         handle: noroshi_service::session::SessionHandle,
         state: watch::Receiver<Option<Arc<noroshi_protocol::Reported>>>,
-    ) -> Result<(), AgentError> {
+    ) {
         let path = self.config.socket();
-        let listener = StatusSocket::bind(&path)?;
-        let Some(identity) = self.network.identity.file() else {
-            return Ok(());
+        let (Ok(listener), Some(identity)) = (
+            // Without the socket `status` does not work; everything else must.
+            StatusSocket::bind(&path)
+                .inspect_err(|e| tracing::error!(error = %e, "no status on this machine")),
+            self.network.identity.file(),
+        ) else {
+            return;
         };
         let socket = StatusSocket {
             path,
@@ -222,7 +226,6 @@ impl Assembly {
             account: self.pen.account(),
         };
         parts.spawn("status", socket.run(listener, parts.stop_token()));
-        Ok(())
     }
 
     fn spawn_helpers(&self, parts: &mut Parts, capable: watch::Sender<Option<Arc<Capabilities>>>) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use noroshi_protocol::{
-    Ack, Batch, Channel, Message as _, Presence, RefusalReason, Reply, Status, Stream, Topic,
+    Ack, Batch, Channel, Kind, Message as _, Presence, RefusalReason, Reply, Status, Stream, Topic,
+    TopicFilter,
 };
 use noroshi_service::session::{
     self, Address, Connect, Message, Properties, Qos, SessionDriver, SessionEvent, SessionEvents,
@@ -59,10 +60,6 @@ impl Topics {
 
     /// Filters for everything that is sent to this device.
     fn subscriptions(&self) -> Vec<Subscription> {
-        let all_commands = {
-            let topic = self.on(Channel::Desired).to_string();
-            topic.replace("/state/desired", "/command/+")
-        };
         let mut filters: Vec<String> = [
             Channel::Status,
             Channel::Desired,
@@ -73,7 +70,14 @@ impl Topics {
         .into_iter()
         .map(|channel| self.on(channel).to_string())
         .collect();
-        filters.push(all_commands);
+        let commands = TopicFilter {
+            org: self.own.org.clone(),
+            site: Some(self.own.site.clone()),
+            device: Some(self.own.device.clone()),
+            kind: Kind::Command,
+            name: None,
+        };
+        filters.push(commands.to_string());
         filters.into_iter().map(Subscription::new).collect()
     }
 }

@@ -169,6 +169,12 @@ impl WorkerProcess {
         Ok(())
     }
 
+    /// Completes when the worker dies while nobody asks it anything.
+    pub(super) async fn died(&mut self) -> AgentError {
+        let how = self.child.ended().await;
+        AgentError::Worker(format!("the worker died while it was idle: {how}"))
+    }
+
     /// Its process id while it lives.
     pub(super) fn id(&self) -> Option<u32> {
         self.child.id()

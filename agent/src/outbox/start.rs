@@ -1,5 +1,7 @@
 //! The start counter: outside the store, so that it survives one that was moved aside.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use noroshi_protocol::{BootId, OsBoot};
@@ -20,13 +22,30 @@ pub fn next_start(state: &Path, at_least: u64) -> Result<Start, AgentError> {
         Err(e) => return Err(AgentError::Outbox(e.to_string())),
     };
     let number = at_least.max(last) + 1;
-    files::write_atomic(&path, format!("{number}\n").as_bytes())
-        .map_err(|e| AgentError::Outbox(e.to_string()))?;
+    // A line of fixed length, so that it can be overwritten where it lies.
+    let line = format!("{number:<20}\n");
+    match files::write_atomic(&path, line.as_bytes()) {
+        Err(e) if e.is_storage_full() => overwrite(&path, &line)?,
+        other => other.map_err(|e| AgentError::Outbox(e.to_string()))?,
+    }
     Ok(Start {
         number,
         boot: BootId::from_bytes(crate::random::bytes()?),
         os_boot: os_boot(),
     })
+}
+
+/// On a full disk there is no room for a second file, but the first has its place already; one
+/// short line within a sector is written whole or not at all.
+fn overwrite(path: &Path, line: &str) -> Result<(), AgentError> {
+    let what = || format!("write {}", path.display());
+    let file = File::options()
+        .write(true)
+        .open(path)
+        .map_err(AgentError::io(what()))?;
+    file.write_all_at(line.as_bytes(), 0)
+        .and_then(|()| file.sync_data())
+        .map_err(AgentError::io(what()))
 }
 
 /// The kernel's id of this start of the machine; zeros where it has none.
@@ -50,6 +69,8 @@ mod tests {
         assert_eq!((first.number, second.number, third.number), (1, 2, 41));
         assert_ne!(first.boot, second.boot);
         assert_eq!(first.os_boot, third.os_boot);
+        overwrite(&folder.path().join(FILE), &format!("{:<20}\n", 50)).unwrap();
+        assert_eq!(next_start(folder.path(), 0).unwrap().number, 51);
         std::fs::write(folder.path().join(FILE), "rubbish").unwrap();
         assert_eq!(next_start(folder.path(), 41).unwrap().number, 42);
     }
