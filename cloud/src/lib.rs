@@ -23,6 +23,7 @@ mod password;
 mod pipelines;
 mod random;
 mod releases;
+mod revoke;
 mod rollout_plan;
 mod rollouts;
 mod run;

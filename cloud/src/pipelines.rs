@@ -1,7 +1,7 @@
 //! Applying a pipeline: which devices run what on which source.
 
 use noroshi_model::{Blob, Filter, Manifest, ModelId};
-use noroshi_protocol::{Assignment, DeviceId, ModelChoice, PipelineId, limits};
+use noroshi_protocol::{Assignment, ModelChoice, PipelineId, limits};
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -194,21 +194,6 @@ impl Cloud {
         for device in self.store.delete_pipeline(pipeline).await? {
             self.issue_device(&device).await?;
         }
-        Ok(())
-    }
-
-    /// Revokes a device for ever: its key, its session, its retained topics.
-    pub async fn revoke_device(&self, device: &DeviceId) -> Result<()> {
-        let peer = self.store.device(device.as_str()).await?;
-        self.store.revoke_peer(&peer.id, self.now_ms()).await?;
-        let identity = noroshi_protocol::Identity::Device {
-            org: self.org.clone(),
-            device: device.clone(),
-        };
-        self.outlet().kick(&identity.client_id()).await;
-        self.clear_topics(&peer).await?;
-        self.rollouts.notify_one();
-        tracing::info!(device.id = %device, "revoked");
         Ok(())
     }
 }

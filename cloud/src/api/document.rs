@@ -25,6 +25,7 @@ use super::{
         organisation::sites,
         organisation::create_site,
         organisation::site,
+        organisation::revoke_gateway,
         sessions::create,
         sessions::current,
         sessions::end,

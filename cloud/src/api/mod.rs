@@ -114,6 +114,10 @@ fn fleet() -> Router<Arc<Api>> {
         )
         .route("/api/v1/sites/{site}", get(organisation::site))
         .route(
+            "/api/v1/sites/{site}/gateway",
+            delete(organisation::revoke_gateway),
+        )
+        .route(
             "/api/v1/enrolment-tokens",
             get(enrolment::list).post(enrolment::create),
         )

@@ -230,6 +230,18 @@ pub(crate) async fn site(
     )))
 }
 
+/// Revokes a site's gateway; another one may be enrolled in its place.
+#[utoipa::path(delete, path = "/api/v1/sites/{site}/gateway", tag = "sites",
+    params(("site" = String, Path)), responses((status = 204)))]
+pub(crate) async fn revoke_gateway(
+    State(api): State<Arc<Api>>,
+    _: Admin,
+    Path(site): Path<String>,
+) -> ApiResult<StatusCode> {
+    api.cloud.revoke_gateway(&id("site", &site)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Makes a token for live results.
 #[utoipa::path(post, path = "/api/v1/dashboard-tokens", tag = "organisation",
     request_body = NewDashboardToken, responses((status = 201, body = DashboardTokenView)))]

@@ -390,6 +390,18 @@ async fn devices_are_unknown_while_their_gateway_is_away() {
     assert_eq!(filtered["items"].as_array().unwrap().len(), 1);
     let site = world.get("/api/v1/sites/hall").await;
     assert_eq!(site["gateway"]["status"], "lost");
+    let path = "/api/v1/sites/hall/gateway";
+    assert_eq!(
+        world.call(Method::DELETE, path, None).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        world.call(Method::DELETE, path, None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let (org, site) = (world.cloud.org.clone(), "hall".parse().unwrap());
+    let gateway = noroshi_protocol::Identity::Gateway { org, site };
+    assert!(!world.cloud.admits(&gateway).await.unwrap());
 }
 
 #[tokio::test]
