@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::account::account;
 use crate::assets::{Role, asset, photos, workspace};
 use crate::fleet::{Fleet, PASSWORD, Source};
 use crate::models::{self, Prepared};
@@ -200,7 +201,12 @@ impl Demo {
         tokio::time::sleep(rest).await;
         let steady_s = steady.elapsed().as_secs_f64();
         let egress_bytes = egress::wan_bytes(&self.fleet) - setup_bytes;
-        let account = results::account(&self.fleet, &api, &self.devices).await?;
+        let (mut lost, mut duplicates) = (0, 0);
+        for (name, _) in &self.devices {
+            let account = account(&self.fleet, &api, name).await?;
+            lost += account.lost;
+            duplicates += account.duplicates;
+        }
         let results = results::count(&api).await?;
         let raw = egress::search(&self.fleet).await?;
         let steady_results = results - before;
@@ -208,8 +214,8 @@ impl Demo {
             "devices": self.devices.len(),
             "running": results::running(&api, MODEL).await?,
             "results": results,
-            "lost": account.lost,
-            "duplicates": account.duplicates,
+            "lost": lost,
+            "duplicates": duplicates,
             "int8_bytes": first.int8.metadata()?.len(),
             "fp32_bytes": first.fp32.metadata()?.len(),
             "int8_cpu_ms": measured.int8_cpu_ms,

@@ -4,6 +4,7 @@
 //! in a folder of its own that is kept when a test fails. Tests wait for facts with
 //! [`eventually`], never for time.
 
+pub mod account;
 pub mod api;
 pub mod assets;
 pub mod bench;

@@ -1,6 +1,6 @@
-//! What has arrived in the cloud, against what the sources logged.
+//! What has arrived in the cloud.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::eventually::eventually_within;
-use crate::fleet::Fleet;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -74,61 +73,4 @@ pub(super) async fn running(api: &Api, model: &str) -> Result<Value> {
             several => Value::from(several.to_vec()),
         },
     )
-}
-
-/// Frames against rows.
-pub(super) struct Account {
-    /// Frames that a source logged and that are not in the store.
-    pub lost: u64,
-    /// Rows beyond the first for a frame.
-    pub duplicates: u64,
-}
-
-/// Compares the sources' own logs with the store: every frame that is logged now must arrive.
-pub(super) async fn account(
-    fleet: &Fleet,
-    api: &Api,
-    devices: &[(String, String)],
-) -> Result<Account> {
-    let mut account = Account {
-        lost: 0,
-        duplicates: 0,
-    };
-    for (name, id) in devices {
-        let logged = fleet.agent(name)?.frames_logged()?;
-        let missing = |stored: &BTreeMap<String, u64>| {
-            logged
-                .iter()
-                .filter(|frame| !stored.contains_key(*frame))
-                .count() as u64
-        };
-        let arrived = eventually_within("every logged frame is in the store", LIMIT, || async {
-            let stored = stored(api, id).await.map_err(|error| error.to_string())?;
-            if missing(&stored) == 0 {
-                Ok(())
-            } else {
-                Err(format!("{} missing", missing(&stored)))
-            }
-        })
-        .await;
-        if let Err(error) = arrived {
-            eprintln!("demo: {name}: {error:#}");
-        }
-        let stored = stored(api, id).await?;
-        account.lost += missing(&stored);
-        account.duplicates += stored.values().map(|rows| rows - 1).sum::<u64>();
-    }
-    Ok(account)
-}
-
-/// Rows by frame, of one device's only pipeline.
-async fn stored(api: &Api, device: &str) -> Result<BTreeMap<String, u64>> {
-    let mut rows = BTreeMap::new();
-    for row in api.list(&format!("/results?device={device}")).await? {
-        let frame = &row["frame"];
-        let source = frame["source"].as_u64().context("a frame's source")?;
-        let number = frame["number"].as_u64().context("a frame's number")?;
-        *rows.entry(format!("{source:016x}-{number}")).or_default() += 1;
-    }
-    Ok(rows)
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod console;
 mod enrolment;
 mod links;
 mod results;
@@ -10,6 +11,7 @@ mod rollouts;
 use std::time::Duration;
 
 use anyhow::Result;
+use noroshi_tests::account::account;
 use noroshi_tests::api::Api;
 use noroshi_tests::assets::{Role, photos};
 use noroshi_tests::eventually::eventually_within;
@@ -139,37 +141,13 @@ async fn count(api: &Api, id: &str) -> Result<u64> {
     Ok(statistics["results"].as_u64().unwrap_or_default())
 }
 
-/// Waits until every frame that the agent's source logged so far is stored exactly once.
+/// Every frame that the agent's source logged so far is stored exactly once.
 async fn complete(fleet: &Fleet, api: &Api, name: &str) -> Result<()> {
-    let agent = fleet.agent(name)?;
-    let logged = agent.frames_logged()?;
-    anyhow::ensure!(!logged.is_empty(), "the source logged no frame");
-    eventually_within("every logged frame is stored", LIMIT, || async {
-        let rows = api.list(&format!("/results?device={}", agent.id)).await;
-        let rows = rows.map_err(|error| format!("{error:#}"))?;
-        let frame = |row: &Value| {
-            let number = |name: &str| row["frame"][name].as_u64().unwrap_or_default();
-            format!("{:016x}-{}", number("source"), number("number"))
-        };
-        let frames: Vec<String> = rows.iter().map(frame).collect();
-        let stored: std::collections::BTreeSet<&String> = frames.iter().collect();
-        if stored.len() != frames.len() {
-            return Err(format!("{} rows for {} frames", frames.len(), stored.len()));
-        }
-        let missing = logged
-            .iter()
-            .filter(|frame| !stored.contains(frame))
-            .count();
-        if missing == 0 {
-            Ok(())
-        } else {
-            Err(format!("{missing} of {} missing", logged.len()))
-        }
-    })
-    .await?;
-    let statistics = api
-        .get(&format!("/devices/{}/statistics", agent.id))
-        .await?;
+    let account = account(fleet, api, name).await?;
+    anyhow::ensure!(account.logged > 0, "the source logged no frame");
+    anyhow::ensure!(account.lost == 0 && account.duplicates == 0, "{account:?}");
+    let device = &fleet.agent(name)?.id;
+    let statistics = api.get(&format!("/devices/{device}/statistics")).await?;
     anyhow::ensure!(statistics["lost"] == 0, "lost: {statistics}");
     Ok(())
 }
