@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
+use futures_util::StreamExt;
 use noroshi_model::Digest;
 use noroshi_protocol::limits;
 use serde::Serialize;
@@ -58,6 +59,8 @@ pub(crate) async fn put(
         Error::invalid(format!("the address ends in the file's digest: {error}"))
     })?;
     if let Some(length) = api.cloud.store.blob_length(&digest).await? {
+        // An answer before the last byte would cut the sender off.
+        discard(body).await;
         return Ok((StatusCode::OK, axum::Json(Blob { sha256, length })));
     }
     // Said before the bytes are read, where it is said at all.
@@ -82,4 +85,16 @@ pub(crate) async fn put(
         .note_blob(&digest, length, api.cloud.now_ms())
         .await?;
     Ok((StatusCode::CREATED, axum::Json(Blob { sha256, length })))
+}
+
+/// Reads a body to its end, as far as a file may be long.
+async fn discard(body: Body) {
+    let mut stream = body.into_data_stream();
+    let mut seen = 0;
+    while let Some(Ok(chunk)) = stream.next().await {
+        seen += chunk.len() as u64;
+        if seen > limits::MODEL {
+            return;
+        }
+    }
 }
