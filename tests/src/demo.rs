@@ -60,7 +60,10 @@ pub async fn run(once: bool) -> Result<()> {
         result = demo.play() => result,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    result.map_err(|error| error.context(demo.fleet.tails()))
+    if result.is_err() {
+        eprintln!("{}", demo.fleet.tails());
+    }
+    result
 }
 
 impl Demo {

@@ -152,6 +152,8 @@ impl Fleet {
     fn command(&self, name: &str) -> Result<Command> {
         let mut command = Command::new(program(name)?);
         command.env("ORT_DISABLE_TELEMETRY", "1");
+        let library = crate::assets::asset("onnxruntime/libonnxruntime.so")?;
+        command.env("NOROSHI_ONNXRUNTIME", library);
         command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         Ok(command)
     }
