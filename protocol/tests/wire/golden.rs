@@ -79,7 +79,7 @@ fn reading_inverts_writing() {
 
 #[test]
 fn batches_stay_small() {
-    // The wire budget: a result costs at most 250 bytes with its share of the batch.
+    // The wire budget of 250 bytes a result has room for topic, TLS and acknowledgement.
     let bytes = &crate::samples::cbor()["results"];
     let batch = Batch::<Answer>::from_cbor(bytes).unwrap();
     assert!(

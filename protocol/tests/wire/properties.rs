@@ -149,6 +149,7 @@ fn unknown_fields_are_skipped_and_survive_in_the_envelope() {
         panic!("a document is a map")
     };
     map.insert(Value::Text("from_the_future".into()), Value::Bool(true));
+    map.insert(Value::Integer(99), Value::Null);
     let payload = serde_cbor::to_vec(&Value::Map(map)).unwrap();
     let signature = key.sign(&[Domain::Desired.prefix(), &payload].concat());
     let envelope = Envelope {
