@@ -129,6 +129,18 @@ fn a_worker_that_hangs_is_ended() {
 }
 
 #[test]
+fn a_hung_worker_does_not_hold_up_the_end() {
+    let world = World::new(20.0, "[worker]\ninference_ms = 60000\n");
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    send(agent.children("worker")[0], Signal::STOP);
+    let began = std::time::Instant::now();
+    agent.stop();
+    assert!(began.elapsed() < std::time::Duration::from_secs(7));
+    check_results(&world);
+}
+
+#[test]
 fn a_kill_between_write_and_sync_loses_no_record() {
     let world = World::new(100.0, "");
     for point in [

@@ -172,7 +172,11 @@ impl Pipeline {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
-                lease = self.inbox.next(), if self.worker.is_some() => self.infer(&lease).await,
+                lease = self.inbox.next(), if self.worker.is_some() => tokio::select! {
+                    // A hung inference must not hold up the end.
+                    () = stop.cancelled() => break,
+                    () = self.infer(&lease) => {}
+                },
                 died = died(&mut self.worker) => {
                     self.worker = None;
                     self.crashed(&died.to_string()).await;
@@ -331,8 +335,9 @@ impl Pipeline {
             revision,
             reason,
         };
-        if self.around.notices.send(notice).await.is_err() {
-            tracing::debug!("nobody listens to notices any more");
+        // Never waited for: the controller may at this moment wait for this pipeline.
+        if let Err(e) = self.around.notices.try_send(notice) {
+            tracing::warn!(pipeline.id = %self.id, error = %e, "a notice was not taken");
         }
     }
 
