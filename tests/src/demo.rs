@@ -87,7 +87,7 @@ impl Demo {
         }
         let summary = self.summary(steady, counted, setup_bytes).await?;
         println!("{summary}");
-        Ok(())
+        check(&summary)
     }
 
     /// The gateway and the devices enrol.
@@ -236,4 +236,31 @@ impl Demo {
             "raw_control": raw.control,
         }))
     }
+}
+
+/// What must hold however slow the machine is.
+fn check(summary: &Value) -> Result<()> {
+    let zero = |name: &str| summary[name] == 0;
+    let photos = summary["photos"].as_object().context("photos")?;
+    anyhow::ensure!(
+        zero("lost") && zero("duplicates"),
+        "results were lost or stored twice"
+    );
+    anyhow::ensure!(zero("raw_bytes"), "a piece of a picture left the site");
+    anyhow::ensure!(
+        !zero("raw_control"),
+        "the search for pictures does not find one"
+    );
+    anyhow::ensure!(
+        summary["running"] == "2",
+        "version 2 does not run everywhere"
+    );
+    anyhow::ensure!(
+        photos.values().all(|photo| photo["right"] == true),
+        "a photo is misread"
+    );
+    let (int8, fp32) = (&summary["int8_bytes"], &summary["fp32_bytes"]);
+    let share = int8.as_f64().context("bytes")? / fp32.as_f64().context("bytes")?;
+    anyhow::ensure!(share <= 0.30, "int8 has {share:.2} of the bytes");
+    Ok(())
 }
