@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use crate::api::Api;
 use crate::eventually::eventually_within;
@@ -57,8 +56,8 @@ pub(super) async fn from_each(api: &Api, devices: &[(String, String)], version: 
     Ok(())
 }
 
-/// The version that every device reports to run: one number, or the numbers that differ.
-pub(super) async fn running(api: &Api, model: &str) -> Result<Value> {
+/// The version that every device reports to run; several where they differ.
+pub(super) async fn running(api: &Api, model: &str) -> Result<String> {
     let mut versions = BTreeSet::new();
     for device in api.list("/devices").await? {
         for pipeline in device["pipelines"].as_array().context("pipelines")? {
@@ -67,10 +66,6 @@ pub(super) async fn running(api: &Api, model: &str) -> Result<Value> {
             }
         }
     }
-    Ok(
-        match versions.iter().copied().collect::<Vec<_>>().as_slice() {
-            [one] => Value::from(*one),
-            several => Value::from(several.to_vec()),
-        },
-    )
+    let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    Ok(versions.join(","))
 }
