@@ -27,7 +27,7 @@ fn index(stream: Stream) -> usize {
 
 impl Acks {
     pub(super) fn new(records: Records) -> Self {
-        let known = records.memory().ok().and_then(|memory| memory.store);
+        let known = records.holder().ok().flatten();
         Self {
             counts: Arc::default(),
             changes: Arc::default(),
@@ -61,11 +61,7 @@ impl Acks {
             tracing::info!(store.id = %store, "the next holder has another store: sending again");
             self.changes.fetch_add(1, Ordering::Relaxed);
         }
-        let kept = self.records.memory().and_then(|mut memory| {
-            memory.store = Some(store.clone());
-            self.records.keep_memory(&memory)
-        });
-        if let Err(e) = kept {
+        if let Err(e) = self.records.keep_holder(&store) {
             tracing::warn!(error = %e, "the holder's store could not be noted");
         }
         self.store.send_replace(Some(store));

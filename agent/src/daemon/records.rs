@@ -13,7 +13,8 @@ use noroshi_service::failpoint;
 
 const UPDATE: &str = "update.cbor";
 const COMMANDS: &str = "commands.cbor";
-const MEMORY: &str = "memory.json";
+const FLOOR: &str = "clock-floor.json";
+const HOLDER: &str = "holder.json";
 const LIMIT: u64 = 1 << 20;
 
 /// The folder of the small files.
@@ -27,15 +28,6 @@ pub(super) struct Records {
 pub(super) struct Obeyed {
     pub(super) id: CommandId,
     pub(super) reply: Option<Reply>,
-}
-
-/// Numbers that only rise, and the next holder's store.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
-    /// The clock's floor, Unix milliseconds.
-    pub(super) floor_ms: u64,
-    /// The store that acknowledged last.
-    pub(super) store: Option<StoreId>,
 }
 
 impl Records {
@@ -67,12 +59,26 @@ impl Records {
         self.write(COMMANDS, serde_cbor::to_vec(&commands).ok())
     }
 
-    pub(super) fn memory(&self) -> Result<Memory, AgentError> {
-        self.read(MEMORY, |bytes| serde_json::from_slice(bytes).ok())
+    /// The clock's floor, Unix milliseconds; 0 before the first.
+    pub(super) fn floor_ms(&self) -> Result<u64, AgentError> {
+        self.read(FLOOR, |bytes| serde_json::from_slice(bytes).ok())
     }
 
-    pub(super) fn keep_memory(&self, memory: &Memory) -> Result<(), AgentError> {
-        self.write(MEMORY, serde_json::to_vec(memory).ok())
+    /// Keeps the floor if it has risen.
+    pub(super) fn keep_floor_ms(&self, floor_ms: u64) -> Result<(), AgentError> {
+        if floor_ms <= self.floor_ms()? {
+            return Ok(());
+        }
+        self.write(FLOOR, serde_json::to_vec(&floor_ms).ok())
+    }
+
+    /// The store of the next holder that acknowledged last.
+    pub(super) fn holder(&self) -> Result<Option<StoreId>, AgentError> {
+        self.read(HOLDER, |bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    pub(super) fn keep_holder(&self, store: &StoreId) -> Result<(), AgentError> {
+        self.write(HOLDER, serde_json::to_vec(store).ok())
     }
 
     /// A file that can't be understood is moved aside: a device that forgot is told anew, one
@@ -117,15 +123,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::open(folder.path().join("state")).unwrap();
         assert_eq!(records.update().unwrap(), Update::default());
-        let memory = Memory {
-            floor_ms: 5,
-            store: Some("s1".parse().unwrap()),
-        };
-        records.keep_memory(&memory).unwrap();
+        let store: StoreId = "s1".parse().unwrap();
+        records.keep_floor_ms(5).unwrap();
+        records.keep_floor_ms(4).unwrap();
+        records.keep_holder(&store).unwrap();
         records.keep_update(&Update::new()).unwrap();
-        assert_eq!(records.memory().unwrap(), memory);
-        std::fs::write(records.folder().join(MEMORY), "{").unwrap();
-        assert_eq!(records.memory().unwrap(), Memory::default());
-        assert!(records.folder().join("memory.unreadable").exists());
+        assert_eq!(records.floor_ms().unwrap(), 5);
+        assert_eq!(records.holder().unwrap(), Some(store));
+        std::fs::write(records.folder().join(HOLDER), "{").unwrap();
+        assert_eq!(records.holder().unwrap(), None);
+        assert!(records.folder().join("holder.unreadable").exists());
     }
 }

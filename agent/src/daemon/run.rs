@@ -45,7 +45,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let identity = enrol::load(&config)?;
     let records = Records::open(config.records_dir())?;
     let clock = Arc::new(SessionClock::system(ClockOptions {
-        floor_ms: records.memory()?.floor_ms,
+        floor_ms: records.floor_ms()?,
         trust_system_clock: config.trust_system_clock,
     }));
     let probe = outbox::probe(&config.outbox_dir()).await?;

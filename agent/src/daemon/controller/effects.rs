@@ -39,11 +39,7 @@ impl Controller {
         let floor_ms = self.desk.network.clock.floor_ms();
         let kept = tokio::task::spawn_blocking(move || {
             records.keep_update(&update)?;
-            let mut memory = records.memory()?;
-            if floor_ms > memory.floor_ms {
-                memory.floor_ms = floor_ms;
-                records.keep_memory(&memory)?;
-            }
+            records.keep_floor_ms(floor_ms)?;
             Ok::<(), AgentError>(())
         });
         match kept.await {
