@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use noroshi_protocol::{Channel, Identity as Peer, Presence, Status, Topic, limits};
+use noroshi_protocol::{
+    Channel, Identity as Peer, Kind, Presence, Status, Topic, TopicFilter, limits,
+};
 use noroshi_service::clock::SessionClock;
 use noroshi_service::session::{Address, Connect, Qos, SessionOptions, Subscription, Will};
 use noroshi_service::tls::{ExpectedPeers, Identity, client_config};
@@ -48,11 +50,25 @@ impl CloudLink {
             site: self.start.site.clone(),
         };
         let mut options = SessionOptions::new(me.client_id(), move |epoch| link.connect(epoch));
-        let (org, site) = (&self.start.org, &self.start.site);
-        options.subscriptions = ["state/desired", "command/+", "ack/+"]
-            .map(|tail| Subscription {
-                retain_as_published: true,
-                ..Subscription::new(format!("noroshi/v1/{org}/{site}/+/{tail}"))
+        let desired = Channel::Desired.name().to_owned();
+        let downward = [
+            (Kind::State, Some(desired)),
+            (Kind::Command, None),
+            (Kind::Ack, None),
+        ];
+        options.subscriptions = downward
+            .map(|(kind, name)| {
+                let filter = TopicFilter {
+                    org: self.start.org.clone(),
+                    site: Some(self.start.site.clone()),
+                    device: None,
+                    kind,
+                    name,
+                };
+                Subscription {
+                    retain_as_published: true,
+                    ..Subscription::new(filter.to_string())
+                }
             })
             .to_vec();
         // Longer than the will's delay, or the will would not wait.

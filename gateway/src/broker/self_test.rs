@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use noroshi_protocol::{Channel, Topic};
 use rmqtt::codec::types::Publish as WirePublish;
 use rmqtt::codec::v5::Connect;
 use rmqtt::context::ServerContext;
@@ -15,8 +16,17 @@ use crate::GatewayError;
 
 /// A device that asks for what is another's.
 pub(super) const STRANGER: &str = "self-test/device/stranger";
-const FOREIGN: &str = "noroshi/v1/self-test/self-test/other/result/p";
-const FOREIGN_STATE: &str = "noroshi/v1/self-test/self-test/other/state/desired";
+
+/// A topic of the device that the stranger is not.
+fn foreign(channel: Channel) -> String {
+    let topic = Topic {
+        org: "self-test".parse().expect("an id"),
+        site: "self-test".parse().expect("an id"),
+        device: "other".parse().expect("an id"),
+        channel,
+    };
+    topic.to_string()
+}
 
 pub(super) async fn run(context: &ServerContext) -> Result<(), GatewayError> {
     let broken = |error: rmqtt::Error| GatewayError::Broker(format!("{error:#}"));
@@ -99,7 +109,7 @@ fn foreign_publish() -> Publish {
         dup: false,
         retain: false,
         qos: QoS::AtLeastOnce,
-        topic: FOREIGN.into(),
+        topic: foreign(Channel::Result("p".parse().expect("an id"))).into(),
         packet_id: None,
         payload: Vec::new().into(),
         properties: None,
@@ -109,7 +119,7 @@ fn foreign_publish() -> Publish {
 
 fn foreign_subscription() -> Subscribe {
     Subscribe {
-        topic_filter: FOREIGN_STATE.into(),
+        topic_filter: foreign(Channel::Desired).into(),
         opts: SubscriptionOptions::default(),
     }
 }
