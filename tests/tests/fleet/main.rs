@@ -4,6 +4,8 @@ mod access;
 mod bad_input;
 mod console;
 mod enrolment;
+mod garbage;
+mod impostor;
 mod links;
 mod results;
 mod rollouts;
