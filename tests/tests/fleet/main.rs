@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod console;
 mod enrolment;
+mod evil_gateway;
 mod garbage;
 mod impostor;
 mod links;
