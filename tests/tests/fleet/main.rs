@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod command;
 mod console;
 mod enrolment;
 mod evil_gateway;
