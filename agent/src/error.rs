@@ -2,6 +2,8 @@
 
 use std::io;
 
+use noroshi_service::files::FileError;
+
 /// Why something in the agent did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -53,12 +55,33 @@ impl AgentError {
         move |source| Self::Io { what, source }
     }
 
+    /// A file of ours that can't be used.
+    pub(crate) fn refused(error: FileError) -> Self {
+        Self::Refused(error.to_string())
+    }
+
     /// Wraps a rustix error with what was tried.
     pub fn os(what: impl Into<String>) -> impl FnOnce(rustix::io::Errno) -> Self {
         let what = what.into();
         move |source| Self::Io {
             what,
             source: source.into(),
+        }
+    }
+}
+
+impl From<FileError> for AgentError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io {
+                action,
+                path,
+                source,
+            } => Self::Io {
+                what: format!("{action} {}", path.display()),
+                source,
+            },
+            other => Self::Refused(other.to_string()),
         }
     }
 }

@@ -4,14 +4,12 @@
 //! given in the same durable write. It leaves when an acknowledgement names it, or when the quota
 //! drops it, which is itself recorded. Nothing here waits for a network.
 
-mod durability;
 mod keys;
 mod pen;
 mod probe;
 mod start;
 mod store;
 
-pub use durability::{POWERCUT_VARIABLE, SYNC_VARIABLE};
 pub use pen::{Account, OutboxPen, open};
 pub use probe::{Probe, probe, try_open};
 pub use start::{next_start, os_boot};

@@ -63,7 +63,7 @@ pub fn is_storage_full(error: &io::Error) -> bool {
     )
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
     move |source| FileError::Io {
         action,

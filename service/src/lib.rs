@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod download;
+pub mod durability;
 pub mod failpoint;
 pub mod files;
 pub mod logging;

@@ -22,7 +22,7 @@ pub(super) struct ModelStore {
 
 impl ModelStore {
     pub(super) fn open(folder: PathBuf, limits: config::Models) -> Result<Self, AgentError> {
-        files::create_private_folder(&folder).map_err(unusable)?;
+        files::create_private_folder(&folder).map_err(AgentError::refused)?;
         Ok(Self { folder, limits })
     }
 
@@ -41,7 +41,8 @@ impl ModelStore {
     /// The manifest of an assigned model, checked against what was signed, and the variant.
     pub(super) fn manifest(&self, choice: &ModelChoice) -> Result<(Manifest, Variant), AgentError> {
         let path = self.path(&choice.manifest.sha256);
-        let bytes = files::read_bounded(&path, MAX_MANIFEST_BYTES as u64).map_err(unusable)?;
+        let bytes =
+            files::read_bounded(&path, MAX_MANIFEST_BYTES as u64).map_err(AgentError::refused)?;
         let name = format!("manifest of {} version {}", choice.model, choice.version);
         if Digest::of(&bytes) != choice.manifest.sha256 {
             return Err(AgentError::Refused(format!(
@@ -90,7 +91,7 @@ impl ModelStore {
     /// Hashes a file anew; blocks.
     pub(super) fn check(&self, blob: &Blob) -> Result<(), AgentError> {
         let path = self.path(&blob.sha256);
-        let (digest, length) = files::digest(&path).map_err(unusable)?;
+        let (digest, length) = files::digest(&path).map_err(AgentError::refused)?;
         if digest != *blob.sha256.as_bytes() || length != blob.length {
             return Err(AgentError::Refused(format!(
                 "{} is not what was signed: {length} bytes, digest {}",
@@ -111,7 +112,7 @@ impl ModelStore {
             .map(|blob| blob.length)
             .sum();
         let disk = files::free_space(&self.folder)
-            .map_err(unusable)?
+            .map_err(AgentError::refused)?
             .saturating_sub(self.limits.reserve_bytes);
         let quota = self.limits.quota_bytes.saturating_sub(self.bytes()?);
         Ok((missing, disk.min(quota)))
@@ -159,8 +160,4 @@ impl ModelStore {
         }
         Ok(freed)
     }
-}
-
-fn unusable(error: files::FileError) -> AgentError {
-    AgentError::Refused(error.to_string())
 }

@@ -32,7 +32,7 @@ pub(super) struct Obeyed {
 
 impl Records {
     pub(super) fn open(folder: PathBuf) -> Result<Self, AgentError> {
-        files::create_private_folder(&folder).map_err(unusable)?;
+        files::create_private_folder(&folder).map_err(AgentError::refused)?;
         Ok(Self { folder })
     }
 
@@ -92,7 +92,7 @@ impl Records {
         let bytes = match files::read_bounded(&path, LIMIT) {
             Ok(bytes) => bytes,
             Err(e) if e.is_not_found() => return Ok(T::default()),
-            Err(e) => return Err(unusable(e)),
+            Err(e) => return Err(AgentError::refused(e)),
         };
         if let Some(value) = decode(&bytes) {
             return Ok(value);
@@ -106,12 +106,8 @@ impl Records {
 
     fn write(&self, name: &str, bytes: Option<Vec<u8>>) -> Result<(), AgentError> {
         let bytes = bytes.ok_or_else(|| AgentError::Refused(format!("{name} can't be encoded")))?;
-        files::write_atomic(&self.folder.join(name), &bytes).map_err(unusable)
+        files::write_atomic(&self.folder.join(name), &bytes).map_err(AgentError::refused)
     }
-}
-
-fn unusable(error: files::FileError) -> AgentError {
-    AgentError::Refused(error.to_string())
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Runs the agent until a signal stops it.
 pub async fn run(config: Config) -> Result<(), AgentError> {
     let config = Arc::new(config);
-    files::create_private_folder(&config.state_dir).map_err(unusable)?;
+    files::create_private_folder(&config.state_dir).map_err(AgentError::refused)?;
     let identity = enrol::load(&config)?;
     let records = Records::open(config.records_dir())?;
     let clock = Arc::new(SessionClock::system(ClockOptions {
@@ -281,8 +281,4 @@ async fn ask_time(network: Arc<Network>) {
         };
         tokio::time::sleep(wait).await;
     }
-}
-
-fn unusable(error: files::FileError) -> AgentError {
-    AgentError::Refused(error.to_string())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use noroshi_protocol::{BootId, SequenceRange, Stream};
+use noroshi_service::durability::Durability;
+use noroshi_service::failpoint;
 use sled::{Batch, Db, Tree};
 
-use super::durability::Durability;
 use super::keys::{self, boot_key, place_of, record_key, stream_prefix};
 use super::{Held, Holdings, NewRecord, Outbox, Place, Quota, Stamp, Start, drop_event};
 use crate::AgentError;
-use noroshi_service::failpoint;
 
 /// Most of sled's memory; the records are small and read in order.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -40,6 +40,10 @@ pub(super) fn fault(error: sled::Error) -> AgentError {
     }
 }
 
+fn flushed(database: &Db) -> Result<(), AgentError> {
+    database.flush().map(|_| ()).map_err(fault)
+}
+
 /// Opens the database; panics or worse on some kinds of damage, so try it in a child first.
 pub(super) fn open_database(folder: &Path) -> Result<Db, AgentError> {
     sled::Config::new()
@@ -59,7 +63,7 @@ impl SledOutbox {
         let tree = database.open_tree("records").map_err(fault)?;
         database.flush().map_err(fault)?;
         let mut outbox = Self {
-            durability: Durability::of(folder)?,
+            durability: Durability::of(folder, "outbox")?,
             database,
             tree,
             quota,
@@ -129,7 +133,7 @@ impl SledOutbox {
         batch.insert(&boot_key(self.current.number), described);
         self.starts.insert(self.current.number, self.current);
         self.tree.apply_batch(batch).map_err(fault)?;
-        self.durability.make_durable(&self.database)
+        self.durability.make_durable(|| flushed(&self.database))
     }
 
     /// After a reopen within one start: sequences that were given but whose write failed must not
@@ -287,7 +291,7 @@ impl Outbox for SledOutbox {
         self.next.append(&mut addition.next);
         self.tree.apply_batch(addition.batch).map_err(fault)?;
         failpoint::pass("outbox.after_write");
-        self.durability.make_durable(&self.database)?;
+        self.durability.make_durable(|| flushed(&self.database))?;
         self.holdings.held = self.holdings.held.saturating_add_signed(addition.held);
         self.holdings.dropped += addition.dropped;
         for (stream, change) in addition.bytes {

@@ -4,7 +4,6 @@
 //! acknowledged every record of it, and stays a while longer in case the cloud's store is
 //! replaced by an older copy. Beyond its quota the oldest goes first, and an event says so.
 
-mod durability;
 mod index;
 mod own;
 mod quarantine;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use noroshi_protocol::{BootId, Event, StoreId};
 use noroshi_service::clock::SessionClock;
+use noroshi_service::durability::Durability;
 use sled::{Db, Tree};
 
-use super::durability::Durability;
 use super::index::{Flow, Index, Stage};
 use super::own::Own;
 use super::stored::{Stored, number_of};
@@ -84,7 +84,7 @@ impl Store {
         let id = own_id(&database).map_err(broken)??;
         let mut store = Self {
             folder: folder.to_owned(),
-            durability: Durability::of(folder)?,
+            durability: Durability::of(folder, "spool")?,
             database,
             records,
             acknowledged,
@@ -96,8 +96,19 @@ impl Store {
             dropped: 0,
         };
         store.count()?;
-        store.durability.make_durable(&store.database)?;
+        store.sync()?;
         Ok(store)
+    }
+
+    fn sync(&mut self) -> Result<(), GatewayError> {
+        let (database, folder) = (&self.database, &self.folder);
+        let flush = || {
+            database
+                .flush()
+                .map(|_| ())
+                .map_err(|error| fault(folder, error))
+        };
+        self.durability.make_durable(flush)
     }
 
     pub(super) fn id(&self) -> &StoreId {
@@ -236,7 +247,7 @@ impl Store {
         self.records
             .apply_batch(change.batch)
             .map_err(|error| self.broken(error))?;
-        self.durability.make_durable(&self.database)?;
+        self.sync()?;
         for number in change.removed {
             self.index.remove(number);
             let _ = self.acknowledged.remove(number.to_be_bytes());

@@ -154,7 +154,7 @@ async fn batches_wait_in_order_over_a_reopen_until_they_are_acknowledged() {
 async fn beyond_the_quota_acknowledged_ones_go_first_and_dropped_ones_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let options = SpoolOptions {
-        quota_bytes: 60_000,
+        quota_bytes: 24_000,
         ..SpoolOptions::default()
     };
     let spool = open(folder.path(), options).await;
@@ -170,7 +170,7 @@ async fn beyond_the_quota_acknowledged_ones_go_first_and_dropped_ones_are_told()
             .unwrap();
     }
     let stats = spool.stats().await.unwrap();
-    assert!(stats.bytes <= 62_000, "{stats:?}");
+    assert!(stats.bytes <= 26_000, "{stats:?}");
     assert!(
         stats.dropped >= 100 && stats.dropped % 100 == 0,
         "{stats:?}"

@@ -84,7 +84,7 @@ impl Store {
         self.database
             .insert(CLOUD_STORE, store.as_str().as_bytes())
             .map_err(|error| self.broken(error))?;
-        self.durability.make_durable(&self.database)?;
+        self.sync()?;
         Ok(replaced)
     }
 }
