@@ -202,6 +202,9 @@ pub(crate) struct Push {
     /// Pictures that every device must answer as this machine does, before it goes live.
     #[arg(long, required = true, num_args = 1..)]
     pub golden: Vec<PathBuf>,
+    /// Pictures on which each variant is compared with its source; else the golden ones.
+    #[arg(long, num_args = 1..)]
+    pub measured: Vec<PathBuf>,
     /// The file that the others were made from, for the record; else the first variant's.
     #[arg(long)]
     pub source: Option<PathBuf>,

@@ -56,9 +56,10 @@ pub async fn run(once: bool) -> Result<()> {
         versions,
         once,
     };
+    let stop = noroshi_service::run::stop_signal()?;
     let result = tokio::select! {
         result = demo.play() => result,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = stop => Ok(()),
     };
     if result.is_err() {
         eprintln!("{}", demo.fleet.tails());
@@ -81,7 +82,8 @@ impl Demo {
         self.roll_out().await?;
         if !self.once {
             self.tell();
-            tokio::signal::ctrl_c().await?;
+            // Until Ctrl-C, which ends everything that was started.
+            std::future::pending::<()>().await;
             drop(watching);
             return Ok(());
         }
@@ -124,11 +126,15 @@ impl Demo {
         let (network, prepared) = &self.versions[version - 1];
         let preset = models::preset(network)?;
         stage::say(&format!("version {version} is pushed: {network}"));
-        let golden: Vec<String> = photos(Role::Selection)?
-            .iter()
-            .take(3)
-            .map(|photo| Ok(photo.file()?.display().to_string()))
-            .collect::<Result<_>>()?;
+        let files = |role, most| -> Result<Vec<String>> {
+            let pictures = models::pictures(role)?;
+            Ok(pictures
+                .iter()
+                .take(most)
+                .map(|file| file.display().to_string())
+                .collect())
+        };
+        let (golden, measured) = (files(Role::Selection, 3)?, files(Role::Measured, 100)?);
         let labels = asset("labels/imagenet.json")?.display().to_string();
         let int8 = format!("int8={}", prepared.int8.display());
         let fp32 = format!("fp32={}", prepared.fp32.display());
@@ -137,6 +143,8 @@ impl Demo {
         arguments.extend(["--labels", &labels, "--variant", &int8, "--variant", &fp32]);
         arguments.extend(["--source", &source, "--golden"]);
         arguments.extend(golden.iter().map(String::as_str));
+        arguments.push("--measured");
+        arguments.extend(measured.iter().map(String::as_str));
         self.fleet.noroshi(&arguments).await.map(|_| ())
     }
 

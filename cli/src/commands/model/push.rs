@@ -13,8 +13,10 @@ use crate::args::Push;
 use crate::error::{Failure, Tried};
 use crate::output::{self, field};
 
-/// Views of each golden picture on which a variant is compared with its source.
+/// Views of each picture on which a variant is compared with its source.
 const VIEWS: usize = 10;
+/// Views for the source itself, which agrees with itself: enough to take its time.
+const OWN_VIEWS: usize = 10;
 
 pub(super) async fn run(api: &Api, push: &Push, as_json: bool) -> Result<(), Failure> {
     let version = match push.version {
@@ -92,14 +94,20 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
         .clone()
         .unwrap_or_else(|| push.variants[0].1.clone());
     let source_digest = digest_of(&source)?;
-    let views = views::inputs(&golden, &input, VIEWS).tried("the golden pictures")?;
+    let compared = if push.measured.is_empty() {
+        golden.clone()
+    } else {
+        pictures(&push.measured)?
+    };
+    let views = views::inputs(&compared, &input, VIEWS).tried("the pictures to compare on")?;
+    let own = &views[..views.len().min(OWN_VIEWS)];
     let mut variants = Vec::new();
     for (name, path) in &push.variants {
         let derived = digest_of(path)? != source_digest;
         variants.push(release::Source {
             name: name.parse().tried("the variant's name")?,
             path: path.clone(),
-            measured: measure(path, &source, &views)?,
+            measured: measure(path, &source, if derived { &views } else { own })?,
             recipe: if derived {
                 "static int8, per channel"
             } else {
