@@ -1,6 +1,7 @@
 //! Files and requests that lie: a clear error, and nothing changes.
 
 use anyhow::{Context, Result};
+use noroshi_compress::onnx;
 use noroshi_model::{Blob, Digest};
 use noroshi_tests::Fleet;
 use noroshi_tests::tiny::{MODEL, Version, version};
@@ -34,6 +35,10 @@ fn a_version_that_lies_is_refused() {
             let file = model_file(&good)?;
 
             let truncated = with_file(good.clone(), file[..file.len() / 2].to_vec());
+            let mut future = onnx::decode(file.clone())?;
+            future.opset_import[0].version = 999;
+            let mut future = with_file(good.clone(), onnx::encode(&future)?);
+            future.manifest.variants[0].requirements.opset = 999;
             let mut requirements = good.clone();
             requirements.manifest.variants[0].requirements.opset = 7;
             let mut missing = good.clone();
@@ -43,6 +48,7 @@ fn a_version_that_lies_is_refused() {
             length.manifest.variants[0].blob.length += 1;
             for (what, bad) in [
                 ("a truncated file", truncated),
+                ("an operator set of the future", future),
                 ("requirements that are not the file's", requirements),
                 ("a blob that is not there", missing),
                 ("a length that is not the file's", length),
