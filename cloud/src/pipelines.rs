@@ -129,7 +129,7 @@ impl Cloud {
     ) -> Result<()> {
         let mut reasons = Vec::new();
         if let Some(report) = device.report()?
-            && !report.sources.iter().any(|source| *source == wanted.source)
+            && !report.sources.contains(&wanted.source)
         {
             reasons.push(format!(
                 "it has no source {:?} in its agent.toml (it has: {})",

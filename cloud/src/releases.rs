@@ -86,7 +86,7 @@ impl Releases {
             (RoleType::Snapshot, KeyRole::Snapshot),
             (RoleType::Timestamp, KeyRole::Timestamp),
         ] {
-            let key = sign_of(&self.source(key)).await?.tuf_key();
+            let key = sign_of(self.source(key).as_ref()).await?.tuf_key();
             let id = key
                 .key_id()
                 .map_err(|error| Error::Internal(error.to_string()))?;
@@ -290,7 +290,7 @@ impl Releases {
     }
 }
 
-async fn sign_of(source: &Box<dyn KeySource>) -> Result<Box<dyn Sign>> {
+async fn sign_of(source: &dyn KeySource) -> Result<Box<dyn Sign>> {
     source
         .as_sign()
         .await

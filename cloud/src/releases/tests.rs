@@ -28,10 +28,10 @@ impl World {
             .await
             .unwrap();
         Self {
+            folder,
             releases,
             root,
             clock,
-            folder,
         }
     }
 

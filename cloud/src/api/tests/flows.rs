@@ -1,5 +1,5 @@
 use noroshi_protocol::{
-    BootId, ClockSource, OutboxReport, PlanId, Reported, UpdatePhase, UpdateReport, Which,
+    BootId, ClockSource, OutboxReport, PlanId, Presence, Reported, UpdatePhase, UpdateReport, Which,
 };
 
 use super::*;
@@ -351,32 +351,31 @@ async fn devices_are_unknown_while_their_gateway_is_away() {
         since_ms: 1,
         version: "0.1.0".into(),
     };
-    use noroshi_protocol::Presence::{Lost, Online};
     let device = world.get("/api/v1/devices").await["items"][0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
     let store = &world.cloud.store;
     store
-        .note_status("hall/gateway", &status(Online, 2), 10)
+        .note_status("hall/gateway", &status(Presence::Online, 2), 10)
         .await
         .unwrap();
     store
-        .note_status(&device, &status(Online, 1), 11)
+        .note_status(&device, &status(Presence::Online, 1), 11)
         .await
         .unwrap();
     let shown = || async { world.get(&format!("/api/v1/devices/{device}")).await };
     assert_eq!(shown().await["status"], "online");
     assert!(
         !store
-            .note_status("hall/gateway", &status(Lost, 1), 12)
+            .note_status("hall/gateway", &status(Presence::Lost, 1), 12)
             .await
             .unwrap(),
         "older"
     );
     assert!(
         store
-            .note_status("hall/gateway", &status(Lost, 2), 13)
+            .note_status("hall/gateway", &status(Presence::Lost, 2), 13)
             .await
             .unwrap()
     );
