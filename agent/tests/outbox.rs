@@ -1,5 +1,4 @@
 //! The outbox under kills, damage and failpoints, in real processes.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::process::Command;
 

@@ -1,5 +1,4 @@
 //! A child in the worker's sandbox is refused everything but computing.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::process::Command;
 

@@ -128,7 +128,7 @@ fn find_output(outputs: &[TensorDescription], spec: &OutputSpec, labels: usize) 
         if all_fixed {
             fixed == labels
         } else {
-            fixed != 0 && labels % fixed == 0
+            fixed != 0 && labels.is_multiple_of(fixed)
         }
     });
     if !fits {

@@ -130,6 +130,6 @@ mod tests {
         assert!(Frame::rgb(0, 2, &[0; 12]).is_err());
         assert!(Frame::new(2, 2, 5, PixelFormat::Rgb8, &[0; 100]).is_err());
         assert!(Frame::new(2, 2, usize::MAX, PixelFormat::Rgb8, &[0; 100]).is_err());
-        assert!(Frame::rgb(16_385, 1, &[0; 100_000]).is_err());
+        assert!(Frame::rgb(16_385, 1, &vec![0; 100_000]).is_err());
     }
 }

@@ -67,6 +67,10 @@ pub async fn run(
     Ok(outcome?)
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "every part is made once, in the order in which others need it"
+)]
 async fn assemble(
     config: &Config,
     stop: CancellationToken,

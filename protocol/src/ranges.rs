@@ -125,6 +125,7 @@ impl RangeSet {
     }
 
     /// The numbers below the largest that are not in the set: what never arrived.
+    #[must_use]
     pub fn gaps(&self) -> Self {
         let mut next = 0;
         let mut ranges = Vec::new();

@@ -26,6 +26,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub struct Fleet {
     folder: Folder,
     environment: Vec<(String, String)>,
+    programs: Option<PathBuf>,
     cloud_ports: Option<CloudPorts>,
     // Dropped in this order: devices first, so that nobody sees a link break.
     agents: Vec<Member>,
@@ -129,6 +130,7 @@ impl Fleet {
         let mut fleet = Self {
             folder,
             environment,
+            programs: None,
             cloud_ports: None,
             agents: Vec::new(),
             gateways: Vec::new(),
@@ -144,13 +146,22 @@ impl Fleet {
         self.environment = environment;
     }
 
+    /// Programs that start from now on are taken from `folder` where it has them.
+    pub fn set_programs(&mut self, folder: PathBuf) {
+        self.programs = Some(folder);
+    }
+
     /// The fleet's folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     fn command(&self, name: &str) -> Result<Command> {
-        let mut command = Command::new(program(name)?);
+        let preferred = self.programs.iter().map(|folder| folder.join(name));
+        let mut command = match preferred.into_iter().find(|path| path.is_file()) {
+            Some(path) => Command::new(path),
+            None => Command::new(program(name)?),
+        };
         command.env("ORT_DISABLE_TELEMETRY", "1");
         let library = crate::assets::asset("onnxruntime/libonnxruntime.so")?;
         command.env("NOROSHI_ONNXRUNTIME", library);
@@ -326,11 +337,9 @@ impl Fleet {
         self.enrol(&member, &token)?;
         let identity = std::fs::read(member.folder.join("state/identity/identity.json"))?;
         let identity: Value = serde_json::from_slice(&identity)?;
-        member.id = identity["device"]
-            .as_str()
-            .context("the identity has a device")?
-            .to_owned();
-        let id = member.id.clone();
+        let id = identity["device"].as_str();
+        let id = id.context("the identity has a device")?.to_owned();
+        member.id.clone_from(&id);
         self.agents.push(member);
         self.start_agent(name)?;
         Ok(id)

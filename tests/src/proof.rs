@@ -80,9 +80,10 @@ struct Run {
 
 /// Runs the proof and prints its claims; whether all hold.
 pub async fn run(options: Options) -> Result<bool> {
-    let amounts = match options.quick {
-        true => Amounts::QUICK,
-        false => Amounts::WHOLE,
+    let amounts = if options.quick {
+        Amounts::QUICK
+    } else {
+        Amounts::WHOLE
     };
     eprintln!("proof-kill: seed {} (--seed sets it)", options.seed);
     let whole = in_folder(async |folder| killed(folder, options.seed, amounts).await).await?;

@@ -123,7 +123,7 @@ impl ModelStore {
         let mut bytes = 0;
         for entry in self.entries()? {
             let about = entry.metadata();
-            bytes += about.map(|about| about.len()).unwrap_or(0);
+            bytes += about.map_or(0, |about| about.len());
         }
         Ok(bytes)
     }
@@ -153,7 +153,7 @@ impl ModelStore {
             if names.contains(digest) {
                 continue;
             }
-            let length = entry.metadata().map(|about| about.len()).unwrap_or(0);
+            let length = entry.metadata().map_or(0, |about| about.len());
             std::fs::remove_file(entry.path())
                 .map_err(AgentError::io(format!("remove {}", entry.path().display())))?;
             freed += length;

@@ -53,7 +53,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         Probe::Sound { greatest_start } => *greatest_start,
         Probe::MovedAside { .. } => 0,
     };
-    let start = outbox::next_start(&records.folder().to_owned(), at_least)?;
+    let start = outbox::next_start(records.folder(), at_least)?;
     let pen = outbox::open(
         config.outbox_dir(),
         config.outbox.quota(),

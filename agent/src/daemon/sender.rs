@@ -134,7 +134,7 @@ impl Sender {
                 return Ok(pause);
             }
             if held.is_empty() {
-                if sent.heard.0.elapsed() > silence && self.read(None).await?.first().is_some() {
+                if sent.heard.0.elapsed() > silence && !self.read(None).await?.is_empty() {
                     tracing::info!(
                         stream = self.stream.word(),
                         "not acknowledged, sending again"

@@ -52,7 +52,7 @@ impl AgentLink {
     /// Waits for the next message; safe to drop at any time without losing one.
     pub async fn receive<T: DeserializeOwned>(&mut self) -> Result<T, AgentError> {
         loop {
-            if let Some(message) = self.incoming.next()? {
+            if let Some(message) = self.incoming.take()? {
                 return Ok(message);
             }
             self.socket

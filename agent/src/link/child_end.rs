@@ -82,7 +82,7 @@ impl ChildLink {
         patience: Option<Duration>,
     ) -> Result<Option<T>, AgentError> {
         loop {
-            if let Some(message) = self.incoming.next()? {
+            if let Some(message) = self.incoming.take()? {
                 return Ok(Some(message));
             }
             // A timeout of zero would mean no timeout at all to the kernel.

@@ -53,7 +53,7 @@ impl Incoming {
     }
 
     /// The next whole message, if it is there.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, AgentError> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, AgentError> {
         let Some((head, rest)) = self.bytes.split_first_chunk::<4>() else {
             return Ok(None);
         };

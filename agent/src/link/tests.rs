@@ -49,7 +49,7 @@ fn silence_ends_the_wait() {
 fn an_oversize_length_is_refused_before_it_is_believed() {
     let mut incoming = Incoming::default();
     incoming.push(&u32::MAX.to_be_bytes(), Vec::new()).unwrap();
-    assert!(incoming.next::<u8>().is_err());
+    assert!(incoming.take::<u8>().is_err());
     assert!(encode(&vec![1u8; MAX_MESSAGE + 1]).is_err());
 }
 
@@ -58,7 +58,7 @@ proptest! {
     fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut incoming = Incoming::default();
         incoming.push(&bytes, Vec::new()).unwrap();
-        while let Ok(Some(_)) = incoming.next::<std::collections::BTreeMap<String, u64>>() {}
+        while let Ok(Some(_)) = incoming.take::<std::collections::BTreeMap<String, u64>>() {}
     }
 
     #[test]
@@ -69,7 +69,7 @@ proptest! {
         for piece in bytes.chunks(cut) {
             prop_assert_eq!(got, None);
             incoming.push(piece, Vec::new()).unwrap();
-            got = incoming.next::<String>().unwrap();
+            got = incoming.take::<String>().unwrap();
         }
         prop_assert_eq!(got, Some(text));
     }

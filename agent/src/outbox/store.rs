@@ -99,11 +99,7 @@ impl SledOutbox {
             self.holdings.bytes += bytes;
         }
         if let Some(dropped) = self.tree.get(keys::DROPPED).map_err(fault)? {
-            self.holdings.dropped = dropped
-                .as_ref()
-                .try_into()
-                .map(u64::from_be_bytes)
-                .unwrap_or(0);
+            self.holdings.dropped = dropped.as_ref().try_into().map_or(0, u64::from_be_bytes);
         }
         Ok(())
     }

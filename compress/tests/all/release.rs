@@ -95,13 +95,13 @@ fn lies_are_found(manifest: &Manifest, path: &std::path::Path) {
     let lies: [(&str, fn(&mut Manifest)); 9] = [
         ("opset", |m| m.variants[0].requirements.opset = 13),
         ("set of operators", |m| {
-            drop(m.variants[0].requirements.operators.pop_first())
+            drop(m.variants[0].requirements.operators.pop_first());
         }),
         ("element types", |m| {
             m.variants[0].requirements.dtypes.insert(ElementType::I8);
         }),
         ("peak memory", |m| {
-            m.variants[0].requirements.peak_memory = 10
+            m.variants[0].requirements.peak_memory = 10;
         }),
         ("parameters", |m| m.variants[0].measured.parameters += 1),
         ("input's name", |m| m.input.name = "picture".into()),

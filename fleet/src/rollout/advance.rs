@@ -109,7 +109,7 @@ impl Rollout {
         now_ms: u64,
         effects: &mut Effects,
     ) {
-        let left = self.facts.values().any(|fact| fact.is_to_go_back());
+        let left = self.facts.values().any(super::fact::Fact::is_to_go_back);
         if !left || now_ms >= since_ms.saturating_add(self.spec.deadline_ms) {
             self.end(stopped.map_or(Ending::Reverted, Ending::Stopped), effects);
         }

@@ -88,7 +88,7 @@ impl Update {
             Event::Crashed { job, reason } => {
                 let concerned =
                     |running: &&Job| running.number == job && running.phase == UpdatePhase::Trial;
-                if self.job.as_ref().filter(concerned).is_some() {
+                if self.job.as_ref().as_ref().is_some_and(concerned) {
                     self.go_back(&format!("crashed in the trial: {reason}"), effects);
                 }
             }

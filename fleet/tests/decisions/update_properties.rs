@@ -141,8 +141,8 @@ impl Watched {
         let disk = self.on_disk();
         assert_eq!(disk.running(), self.update.running());
         assert_eq!(
-            disk.job().map(|job| job.phase()),
-            self.update.job().map(|job| job.phase())
+            disk.job().map(noroshi_fleet::update::Job::phase),
+            self.update.job().map(noroshi_fleet::update::Job::phase)
         );
         assert_eq!(disk.sequence(), self.update.sequence());
         effects
@@ -210,7 +210,7 @@ impl Watched {
 /// What runs when the job of `update`, which began on `settled`, is over.
 fn settled(update: &Update, settled: &[Assignment], effects: &[Effect]) -> Vec<Assignment> {
     let stays = effects.contains(&Effect::MakeActive);
-    match update.job().map(|job| job.phase()) {
+    match update.job().map(noroshi_fleet::update::Job::phase) {
         Some(UpdatePhase::Trial) if !stays => settled.to_vec(),
         _ => update.running().to_vec(),
     }
@@ -239,7 +239,7 @@ proptest! {
         }
         let mut rounds = 0;
         // A failed immediate change is tried again for ever; each try is a job that ends.
-        while watched.update.job().is_some_and(|job| job.is_open()) {
+        while watched.update.job().is_some_and(noroshi_fleet::update::Job::is_open) {
             let wait = watched.update.wake_in_ms().unwrap();
             watched.now_ms += wait;
             watched.tell(Event::Tick);

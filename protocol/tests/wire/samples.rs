@@ -402,7 +402,10 @@ pub(crate) fn text() -> BTreeMap<&'static str, String> {
         ),
         (
             "topics",
-            topics().iter().map(|topic| format!("{topic}\n")).collect(),
+            topics()
+                .iter()
+                .map(|topic| topic.to_string() + "\n")
+                .collect(),
         ),
     ])
 }

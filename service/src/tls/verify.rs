@@ -106,7 +106,7 @@ impl fmt::Debug for PeerServers {
         formatter
             .debug_struct("PeerServers")
             .field("expected", &self.expected)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -38,7 +38,7 @@ struct World {
     served: Arc<Mutex<Files>>,
     asked: Arc<Mutex<Vec<String>>>,
     clock: SessionClock,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -57,7 +57,7 @@ impl World {
             served: Arc::default(),
             asked: Arc::default(),
             clock: SessionClock::system(options),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -251,7 +251,7 @@ async fn another_pinned_root_starts_over() {
     world.refresh().await.unwrap();
     let other = Repository::new();
     let root = other.root(1, &[&other.root], now_s() + 86_400);
-    let client = TufClient::new(world._folder.path().join("tuf"), root);
+    let client = TufClient::new(world.folder.path().join("tuf"), root);
     assert!(client.load(&world.clock).await.is_err());
     let files = Arc::new(other.release(&release(5)));
     let fetch = move |name: String| {

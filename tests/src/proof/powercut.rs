@@ -62,13 +62,12 @@ impl PowerCuts {
         let prefix = store.to_str().context("a store's path is text")?;
         let relative = prefix.trim_start_matches('/');
         let copies = self.synced.join(relative);
-        let (folder, stem) = match prefix.ends_with('/') {
-            true => (copies, String::new()),
-            false => {
-                let stem = copies.file_name().context("a store has a name")?;
-                let stem = stem.to_string_lossy().into_owned();
-                (copies.parent().context("and a folder")?.to_owned(), stem)
-            }
+        let (folder, stem) = if prefix.ends_with('/') {
+            (copies, String::new())
+        } else {
+            let stem = copies.file_name().context("a store has a name")?;
+            let stem = stem.to_string_lossy().into_owned();
+            (copies.parent().context("and a folder")?.to_owned(), stem)
         };
         if !folder.is_dir() {
             bail!(

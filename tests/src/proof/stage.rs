@@ -117,8 +117,28 @@ impl Stage {
         self.api.put("/pipelines/door", pipeline).await?;
         for device in 0..self.devices.len() {
             self.is_back(Role::Agent, device, 0).await?;
+            self.is_off_trial(device).await?;
         }
         Ok(())
+    }
+
+    /// Waits until a device's pipeline has stood its trial: a crash within that rightly ends it.
+    async fn is_off_trial(&self, device: usize) -> Result<()> {
+        let device = &self.devices[device];
+        let path = format!("/events?device={}&kind=update-active", device.id);
+        eventually_within(
+            &format!("{} is off trial", device.name),
+            PATIENCE,
+            || async {
+                let page = self.api.get(&path).await;
+                let page = page.map_err(|error| format!("{error:#}"))?;
+                match page["items"].as_array().map(Vec::len) {
+                    Some(1..) => Ok(()),
+                    _ => Err(page.to_string()),
+                }
+            },
+        )
+        .await
     }
 
     async fn is_online(&self, device: &Device) -> Result<()> {

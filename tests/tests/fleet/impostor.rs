@@ -104,7 +104,7 @@ fn open(fleet: &Fleet, name: &str, filters: Vec<String>) -> Result<Opened> {
     let client_id = identity.peer().client_id();
     let mut options = SessionOptions::new(client_id, move |_| {
         let config = client_config(
-            &identity.trust_anchors(),
+            identity.trust_anchors(),
             &ExpectedPeers::exactly([&peer]),
             Some(&identity),
             &clock,
