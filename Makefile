@@ -22,7 +22,8 @@ lint: setup ## format, clippy, bans, licences, sources
 advisories: setup ## known holes in dependencies; needs the network
 	@scripts/advisories
 
-bench: build ## figures beside Python onnxruntime, in one run
+bench: build ## figures beside Python onnxruntime, in one run; memory is that of the release build
+	@cargo build --release -p noroshi-agent -p noroshi-gateway
 	@exec target/debug/noroshi-bench
 
 proof-kill: build ## kill -9 and power cuts: nothing lost, nothing twice
