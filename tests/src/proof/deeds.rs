@@ -11,7 +11,7 @@ use super::stage::{PATIENCE, Stage, boottime_ms};
 use crate::children;
 
 /// An armed failpoint must be reached within this.
-const REACHED: Duration = Duration::from_secs(30);
+const REACHED: Duration = Duration::from_secs(60);
 /// So long nothing more than the last trickle arrives before everything counts as arrived.
 const QUIET: Duration = Duration::from_secs(8);
 

@@ -65,11 +65,18 @@ impl Role {
 
     /// Visits before a failpoint kills: behind what a start itself does, and for a worker or
     /// source late enough that the next one does not get there before it is disarmed.
-    fn visits(self) -> std::ops::RangeInclusive<u64> {
+    fn visits(self, point: &str) -> std::ops::RangeInclusive<u64> {
         match self {
+            Self::Worker | Self::Source => 50..=100,
+            // Once an acknowledgement or a batch.
+            _ if ["settle", "publish", "ack"]
+                .iter()
+                .any(|part| point.contains(part)) =>
+            {
+                2..=8
+            }
             Self::Cloud | Self::Gateway => 4..=20,
             Self::Agent => 10..=60,
-            Self::Worker | Self::Source => 50..=100,
         }
     }
 }
@@ -222,12 +229,13 @@ pub(super) fn plan(seed: u64, amounts: Amounts, devices: usize) -> Vec<Planned> 
 
 fn failpoint(dice: &mut Dice, role: Role, number: usize, devices: usize) -> Step {
     let points = role.failpoints();
-    let visits = role.visits();
+    let point = points[number % points.len()];
+    let visits = role.visits(point);
     let visit = visits.start() + dice.next() % (visits.end() - visits.start() + 1);
     Step::Failpoint {
         role,
         device: dice.below(devices),
-        armed: format!("{}=kill@{visit}", points[number % points.len()]),
+        armed: format!("{point}=kill@{visit}"),
     }
 }
 
