@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use noroshi_engine::memory_of;
 use serde_json::json;
 
+use super::release::{build, shipped_programs};
 use super::speed::megabytes;
-use crate::assets::{Role, photos, workspace};
+use crate::assets::{Role, photos};
 use crate::claims::{Claim, rounded};
 use crate::eventually::eventually_within;
 use crate::fleet::{Fleet, Source};
@@ -18,22 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WATCHED: Duration = Duration::from_secs(5);
 /// Results that have gone through the gateway before it is looked at.
 const RESULTS: u64 = 200;
+/// Whose memory the claims are about, in their order.
 const PROGRAMS: [&str; 2] = ["noroshi-agent", "noroshi-gateway"];
 const SITE: &str = "osaka";
 
 /// An agent without a model, and a gateway with two agents.
 pub(super) async fn measure() -> Result<Vec<Claim>> {
     let mut fleet = Fleet::start().await?;
-    // What is shipped is what counts; `make bench` builds these two for release.
-    let release = workspace().join("target/release");
-    let is_release = PROGRAMS.iter().all(|name| release.join(name).is_file());
-    if is_release {
-        fleet.set_programs(release);
-    }
+    fleet.set_programs(shipped_programs());
     let measured = in_fleet(&mut fleet).await;
     let claims = measured.map_err(|error| error.context(fleet.tails()))?;
-    let build = if is_release { "release" } else { "dev" };
-    let named = claims.into_iter().map(|claim| claim.with("build", build));
+    let named = claims
+        .into_iter()
+        .zip(PROGRAMS)
+        .map(|(claim, program)| claim.with("build", build(program)));
     Ok(named.collect())
 }
 

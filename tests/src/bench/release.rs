@@ -8,8 +8,9 @@ use noroshi_compress::{Network, Settings, release, views};
 use noroshi_engine::{Options, Preprocessor};
 use noroshi_model::{InputSpec, Label, Measured, Task};
 
-use crate::assets::{Role, asset};
+use crate::assets::{Role, asset, workspace};
 use crate::models::{Prepared, pictures, prepared};
+use crate::process::program;
 
 /// Slots of an agent's ring.
 const SLOTS: usize = 8;
@@ -19,6 +20,30 @@ pub(super) struct Released {
     pub(super) manifest_file: PathBuf,
     pub(super) files: Prepared,
     pub(super) input: InputSpec,
+}
+
+/// Where `make bench` builds what is shipped: that is what counts.
+pub(super) fn shipped_programs() -> PathBuf {
+    workspace().join("target/release")
+}
+
+/// The program as it is shipped if it is built, else as it is here.
+pub(super) fn shipped(name: &str) -> Result<PathBuf> {
+    let path = shipped_programs().join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        program(name)
+    }
+}
+
+/// `release` or `dev`: which of both [`shipped`] gives.
+pub(super) fn build(name: &str) -> &'static str {
+    if shipped_programs().join(name).is_file() {
+        "release"
+    } else {
+        "dev"
+    }
 }
 
 /// Options with the library that `make setup` brought.

@@ -112,6 +112,7 @@ fn ratio(network: &str, precision: &str, times: Times, preprocess_ms: f64, versi
         .with("runs", rounds)
         .with("onnxruntime", version)
         .with("isa", noroshi_engine::isa())
+        .with("build", release::build("noroshi-agent"))
 }
 
 pub(super) fn megabytes(bytes: u64) -> f64 {

@@ -15,9 +15,8 @@ use noroshi_model::EngineKind;
 use noroshi_protocol::FrameId;
 use tokio::process::{Child, Command};
 
-use super::release::Released;
+use super::release::{Released, shipped};
 use crate::assets::asset;
-use crate::process::program;
 
 /// As in the agent's configuration.
 const MEMORY_BYTES: u64 = 512 << 20;
@@ -40,7 +39,7 @@ impl Worker {
         pictures: &[RgbImage],
     ) -> Result<Self> {
         let (link, theirs) = pair()?;
-        let child = Command::new(program("noroshi-agent")?)
+        let child = Command::new(shipped("noroshi-agent")?)
             .arg("worker")
             .env_clear()
             .envs(worker_environment(1))
