@@ -10,17 +10,18 @@ pub struct BackoffLimits {
     /// The highest ceiling, reached by doubling.
     pub longest: Duration,
     /// A success that lasted this long makes the next failure the first one again. A shorter
-    /// one does not: a peer that accepts and drops at once must not be asked every second.
+    /// one does not: a peer that accepts and drops at once must not be asked every second. A
+    /// longer bound would punish the devices of a gateway that was restarted a few times.
     pub settled_after: Duration,
 }
 
 impl Default for BackoffLimits {
-    /// 1 s to 5 min, settled after 30 s.
+    /// 1 s to 5 min, settled after 5 s.
     fn default() -> Self {
         Self {
             shortest: Duration::from_secs(1),
             longest: Duration::from_mins(5),
-            settled_after: Duration::from_secs(30),
+            settled_after: Duration::from_secs(5),
         }
     }
 }
