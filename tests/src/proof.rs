@@ -32,20 +32,23 @@ const DEVICES: [(&str, &str); 3] = [("a", stage::SITE), ("b", stage::SITE), ("d"
 const UNSYNCED: Duration = Duration::from_secs(4);
 
 /// What to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Decides what is killed when.
     pub seed: u64,
     /// Only a few of each.
     pub quick: bool,
+    /// Only what is done to this role or store, without the control: to look into something.
+    pub only: Option<String>,
 }
 
 impl Options {
-    /// From the command line: `[--quick] [--seed N]`.
+    /// From the command line: `[--quick] [--seed N] [--only WORD]`.
     pub fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Self {
             seed: seed()?,
             quick: false,
+            only: None,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -54,7 +57,8 @@ impl Options {
                     let text = arguments.next().context("--seed needs a number")?;
                     options.seed = text.parse().context("--seed needs a number")?;
                 }
-                other => bail!("unknown argument {other}; known are --quick and --seed N"),
+                "--only" => options.only = Some(arguments.next().context("--only needs a word")?),
+                other => bail!("unknown argument {other}; known: --quick, --seed N, --only WORD"),
             }
         }
         Ok(options)
@@ -86,12 +90,20 @@ pub async fn run(options: Options) -> Result<bool> {
         Amounts::WHOLE
     };
     eprintln!("proof-kill: seed {} (--seed sets it)", options.seed);
-    let whole = in_folder(async |folder| killed(folder, options.seed, amounts).await).await?;
+    let whole = in_folder(async |folder| {
+        let run = killed(folder, &options, amounts).await?;
+        let keep = !verdict(&run).lost.is_empty();
+        Ok((run, keep))
+    })
+    .await?;
     let claims = report::claims(&whole, amounts, options.seed);
     let mut all_hold = claims::print(&claims);
     eprint!("{}", claims::table(&claims));
+    if options.only.is_some() {
+        return Ok(all_hold);
+    }
     eprintln!("proof-kill: control with syncing turned off");
-    let lost = in_folder(async |folder| control(folder).await).await?;
+    let lost = in_folder(async |folder| Ok((control(folder).await?, false))).await?;
     let claims: Vec<Claim> = lost
         .into_iter()
         .map(|(store, lost)| {
@@ -104,20 +116,29 @@ pub async fn run(options: Options) -> Result<bool> {
     Ok(all_hold)
 }
 
-/// Runs `play` in a folder on a real disk, which is kept if that fails.
-async fn in_folder<T>(play: impl AsyncFnOnce(&Path) -> Result<T>) -> Result<T> {
+/// Runs `play` in a folder on a real disk, which is kept if that fails or asks for it.
+async fn in_folder<T>(play: impl AsyncFnOnce(&Path) -> Result<(T, bool)>) -> Result<T> {
     let parent = workspace().join("target");
     std::fs::create_dir_all(&parent)?;
     let folder = tempfile::Builder::new()
         .prefix("proof-kill-")
         .tempdir_in(parent)?;
-    let result = play(folder.path()).await;
-    result.map_err(|error| error.context(format!("{} is kept", folder.keep().display())))
+    match play(folder.path()).await {
+        Ok((result, false)) => Ok(result),
+        Ok((result, true)) => {
+            eprintln!("proof-kill: {} is kept", folder.keep().display());
+            Ok(result)
+        }
+        Err(error) => Err(error.context(format!("{} is kept", folder.keep().display()))),
+    }
 }
 
-async fn killed(folder: &Path, seed: u64, amounts: Amounts) -> Result<Run> {
+async fn killed(folder: &Path, options: &Options, amounts: Amounts) -> Result<Run> {
     let mut stage = Stage::raise(folder, &DEVICES).await?;
-    let plan = schedule::plan(seed, amounts, DEVICES.len());
+    let mut plan = schedule::plan(options.seed, amounts, DEVICES.len());
+    if let Some(word) = &options.only {
+        plan.retain(|planned| planned.step.concerns(word));
+    }
     let mut journal = Journal::new(DEVICES.len());
     let began = Instant::now();
     for (number, planned) in plan.iter().enumerate() {
@@ -133,6 +154,7 @@ async fn killed(folder: &Path, seed: u64, amounts: Amounts) -> Result<Run> {
     }
     let lasted = began.elapsed();
     stage.settle(&mut journal).await?;
+    std::fs::write(folder.join("journal.txt"), journal.text())?;
     let (evidence, stored) = conclude(stage, &journal).await?;
     Ok(Run {
         journal,

@@ -1,15 +1,20 @@
 //! Carries out the plan, and keeps a journal of what died and how long it was away.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::ledger::IN_FLIGHT;
 use super::outbox;
 use super::schedule::{Planned, Role, Step, Store};
 use super::stage::{PATIENCE, Stage, boottime_ms};
 use crate::children;
 
+/// How often the dead are looked for.
+const GLANCE: Duration = Duration::from_millis(20);
 /// An armed failpoint must be reached within this.
 const REACHED: Duration = Duration::from_secs(60);
 /// So long nothing more than the last trickle arrives before everything counts as arrived.
@@ -21,6 +26,8 @@ pub(super) enum How {
     Killed,
     Failpoint,
     PowerCut(Store),
+    /// At a failpoint that was not disarmed yet: not counted.
+    Again,
     /// The proof's own end.
     Stopped,
 }
@@ -50,6 +57,12 @@ impl Journal {
             deaths: Vec::new(),
             persisted: vec![BTreeSet::new(); devices],
         }
+    }
+
+    /// A line a death, for whoever looks into a run.
+    pub(super) fn text(&self) -> String {
+        let lines = self.deaths.iter().map(|death| format!("{death:?}\n"));
+        lines.collect()
     }
 
     /// Notes a kill whose return nobody waits for.
@@ -154,7 +167,7 @@ impl Stage {
             if Instant::now() > limit {
                 bail!("{armed} was never reached");
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(GLANCE).await;
         }
         let (at_ms, began) = (boottime_ms(), Instant::now());
         if role == Role::Agent {
@@ -176,15 +189,36 @@ impl Stage {
         armed: &str,
     ) -> Result<()> {
         self.arm(&[("NOROSHI_FAILPOINT", armed)]);
-        self.kill_and_start(journal, Role::Agent, device).await?;
+        let (at_ms, began) = self.kill_noted(journal, Role::Agent, device).await?;
+        self.start(Role::Agent, device).await?;
         self.arm(&[]);
-        let child = self.child(role, device).await?;
-        children::wait_for_end(child)
-            .await
-            .with_context(|| format!("{armed} was not reached"))?;
-        let (at_ms, began) = (boottime_ms(), Instant::now());
-        let back = self.back_since(began, role, device, at_ms).await?;
-        note(journal, role, device, at_ms, How::Failpoint, Some(back));
+        let agent = self.agent_id(device)?;
+        // They may die again before everything works again: each death explains missing frames.
+        let deaths = RefCell::new(Vec::new());
+        let (back, failed_back) = tokio::select! {
+            never = watch(agent, role, &deaths) => match never {},
+            backs = async {
+                let back = self.back_since(began, Role::Agent, device, at_ms).await?;
+                let reached = Instant::now() + REACHED;
+                while deaths.borrow().is_empty() {
+                    if Instant::now() > reached {
+                        bail!("{armed} was never reached");
+                    }
+                    tokio::time::sleep(GLANCE).await;
+                }
+                let (failed_ms, failed) = deaths.borrow()[0];
+                let failed_back = self.back_since(failed, role, device, failed_ms).await?;
+                Ok((back, failed_back))
+            } => backs?,
+        };
+        note(journal, Role::Agent, device, at_ms, How::Killed, Some(back));
+        for (number, (at_ms, _)) in deaths.into_inner().into_iter().enumerate() {
+            let (how, back) = match number {
+                0 => (How::Failpoint, Some(failed_back)),
+                _ => (How::Again, None),
+            };
+            note(journal, role, device, at_ms, how, back);
+        }
         self.kill_and_start(journal, Role::Agent, device).await
     }
 
@@ -207,9 +241,12 @@ impl Stage {
         }
         let at_ms = self.kill(role, device).await?;
         let began = Instant::now();
-        self.cuts.cut(&self.store(store, device)?)?;
+        let path = self.store(store, device)?;
         if store == Store::Outbox {
-            self.look_into_outbox(journal, device).await?;
+            let after = self.cut_outbox(&path, at_ms).await?;
+            journal.persisted[device].extend(after);
+        } else {
+            self.cuts.cut(&path)?;
         }
         if !silence.is_zero() {
             self.silence(store, device, false)?;
@@ -225,6 +262,24 @@ impl Stage {
             Some(back),
         );
         Ok(())
+    }
+
+    /// Cuts the power of a dead agent's outbox; what is in there now. A copy from before the cut
+    /// is kept if more is gone than can have been in flight.
+    async fn cut_outbox(&self, path: &Path, at_ms: u64) -> Result<BTreeSet<String>> {
+        let aside = self.fleet.path().join(format!("outbox-before-{at_ms}"));
+        outbox::copy_folder(path, &aside)?;
+        let before = outbox::frames(&aside).await?;
+        self.cuts.cut(path)?;
+        let after = outbox::frames(path).await?;
+        let gone = before.difference(&after).count();
+        if gone > IN_FLIGHT {
+            let held = before.len();
+            eprintln!("proof-kill: {gone} of {held} results in the outbox were not synced");
+        } else {
+            std::fs::remove_dir_all(&aside)?;
+        }
+        Ok(after)
     }
 
     /// Lets everything that is on its way arrive.
@@ -247,6 +302,23 @@ impl Stage {
             results = now;
         }
         Ok(())
+    }
+}
+
+/// Notes when children of `agent` end, for ever.
+async fn watch(
+    agent: u32,
+    role: Role,
+    deaths: &RefCell<Vec<(u64, Instant)>>,
+) -> std::convert::Infallible {
+    let mut alive = Vec::new();
+    loop {
+        let now = children::of(agent, role.word());
+        for _ in alive.iter().filter(|child| !now.contains(child)) {
+            deaths.borrow_mut().push((boottime_ms(), Instant::now()));
+        }
+        alive = now;
+        tokio::time::sleep(GLANCE).await;
     }
 }
 

@@ -122,6 +122,16 @@ pub(super) enum Step {
     },
 }
 
+impl Step {
+    /// Whether it is done to the role or store that is called `word`.
+    pub(super) fn concerns(&self, word: &str) -> bool {
+        match self {
+            Self::Kill { role, .. } | Self::Failpoint { role, .. } => role.word() == word,
+            Self::PowerCut { store, .. } => store.word() == word,
+        }
+    }
+}
+
 /// A step and the pause before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Planned {

@@ -231,7 +231,7 @@ impl Stage {
     /// The worker or source process of a device, as soon as there is one.
     pub(super) async fn child(&mut self, role: Role, device: usize) -> Result<u32> {
         let name = self.devices[device].name.clone();
-        let agent = self.fleet.agent_mut(&name)?.process()?.id();
+        let agent = self.agent_id(device)?;
         let fact = format!("{name} has a {}", role.word());
         eventually_within(&fact, PATIENCE, || async {
             children::of(agent, role.word())
@@ -240,6 +240,12 @@ impl Stage {
                 .ok_or("none")
         })
         .await
+    }
+
+    /// The process of a device's agent.
+    pub(super) fn agent_id(&mut self, device: usize) -> Result<u32> {
+        let name = self.devices[device].name.clone();
+        Ok(self.fleet.agent_mut(&name)?.process()?.id())
     }
 
     /// Whether the role's own program has ended.
