@@ -128,7 +128,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { path } => return checked(&Config::load(&path.config)?),
         Command::Source => source::run()?,
         Command::Worker => worker::run()?,
-        Command::ProbeOutbox { folder } => println!("{}", outbox::try_open(&folder)?),
+        Command::ProbeOutbox { folder } => match outbox::try_open(&folder) {
+            Ok(greatest) => println!("{greatest}"),
+            Err(crate::AgentError::Outbox(_)) => std::process::exit(outbox::DAMAGED),
+            Err(other) => return Err(other.into()),
+        },
         Command::ExecGuard { argv } => source::guard(&argv)?,
         Command::TrySandbox => {
             sandbox::enter()?;

@@ -1,14 +1,17 @@
 //! Tries a store in a child process before it is opened: a flipped bit can make sled panic.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::keys;
 use super::store::open_database;
 use crate::AgentError;
 
-/// A store that takes longer to read than this is taken for broken.
+/// How the child says that the store itself is damaged.
+pub const DAMAGED: i32 = 3;
+/// A store that takes longer to read than this can't be tried now.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What became of the store.
@@ -47,8 +50,9 @@ pub fn try_open(folder: &Path) -> Result<u64, AgentError> {
     Ok(greatest)
 }
 
-/// Runs [`try_open`] in a child; if that does not end well the folder is moved aside, so that the
-/// agent goes on with an empty store.
+/// Runs [`try_open`] in a child; a damaged store is moved aside, so that the agent goes on with
+/// an empty one. A store that can't be tried now (locked, a full disk, a killed child) is an
+/// error and stays where it is: it may hold the only copy of results.
 pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
     if !folder.exists() {
         return Ok(Probe::Sound { greatest_start: 0 });
@@ -69,12 +73,36 @@ pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
                 greatest_start: text.trim().parse().unwrap_or(0),
             });
         }
-        Ok(Ok(output)) => output.status.to_string(),
+        Ok(Ok(output)) if died_of_damage(output.status) => output.status.to_string(),
+        Ok(Ok(output)) => return Err(untried(&output.status.to_string())),
         Ok(Err(e)) => return Err(AgentError::io("run the outbox probe")(e)),
         // The child is killed as its future is dropped.
-        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        Err(_) => {
+            return Err(untried(&format!(
+                "no answer within {} s",
+                PATIENCE.as_secs()
+            )));
+        }
     };
     move_aside(folder, how)
+}
+
+fn untried(how: &str) -> AgentError {
+    AgentError::Outbox(format!(
+        "it could not be tried ({how}) and stays as it is: check for another agent and for room on \
+         the disk, then start again"
+    ))
+}
+
+/// Whether the child found damage, or fell over it.
+fn died_of_damage(status: ExitStatus) -> bool {
+    const PANIC: i32 = 101;
+    /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
+    const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
+    matches!(status.code(), Some(DAMAGED | PANIC))
+        || status
+            .signal()
+            .is_some_and(|signal| CRASHES.contains(&signal))
 }
 
 /// Keeps one broken store for a person to look at, and no more: they must not fill the disk.
