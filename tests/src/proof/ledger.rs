@@ -34,6 +34,8 @@ pub(super) struct Evidence {
 pub(super) struct Verdict {
     /// Results that existed, or frames that no kill explains, and that are not in the cloud.
     pub(super) lost: Vec<String>,
+    /// How many of these were seen in an outbox: they surely existed.
+    pub(super) existed: u64,
     /// Rows beyond the first for a frame.
     pub(super) twice: u64,
     /// Rows of frames that no source logged.
@@ -50,6 +52,7 @@ impl Verdict {
     /// Both together.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.lost.extend(other.lost);
+        self.existed += other.existed;
         self.twice += other.twice;
         self.unknown += other.unknown;
         self.never_inferred += other.never_inferred;
@@ -90,7 +93,10 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
             Some(death) if !evidence.persisted.contains(&logged.frame) => {
                 *explained.entry(death).or_default() += 1;
             }
-            _ => verdict.lost.push(logged.frame.clone()),
+            _ => {
+                verdict.existed += u64::from(evidence.persisted.contains(&logged.frame));
+                verdict.lost.push(logged.frame.clone());
+            }
         }
     }
     verdict.never_inferred = explained.values().sum();
@@ -187,6 +193,7 @@ mod tests {
         evidence.persisted.insert("f-49".into());
         let verdict = judge(&evidence);
         assert_eq!(verdict.lost, ["f-49"]);
+        assert_eq!(verdict.existed, 1);
         assert_eq!(lost_within(&evidence, &verdict, 1900, 2000), 1);
         assert_eq!(lost_within(&evidence, &verdict, 1970, 2000), 0);
     }

@@ -85,12 +85,16 @@ fn losses(run: &Run, seed: u64) -> Vec<Claim> {
     let seen: usize = run.journal.persisted.iter().map(BTreeSet::len).sum();
     let bound = (RING + IN_FLIGHT) as u64;
     vec![
-        none("results lost", verdict.lost.len() as u64)
-            .with("frames", verdict.frames)
-            .with("seen_in_outboxes", seen as u64)
-            .with("examples", serde_json::json!(examples))
-            .with("seed", seed)
-            .with("seconds", run.lasted.as_secs()),
+        none(
+            "results lost, or never made without excuse",
+            verdict.lost.len() as u64,
+        )
+        .with("surely_existed", verdict.existed)
+        .with("frames", verdict.frames)
+        .with("seen_in_outboxes", seen as u64)
+        .with("examples", serde_json::json!(examples))
+        .with("seed", seed)
+        .with("seconds", run.lasted.as_secs()),
         none("frames stored twice", verdict.twice).with("came_again", run.stored.again),
         none("rows of unknown frames", verdict.unknown),
         none("gaps in settled sequences", run.stored.gaps),

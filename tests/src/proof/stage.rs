@@ -30,6 +30,7 @@ const PICTURE: u32 = 96;
 #[derive(Debug, Clone)]
 pub(super) struct Device {
     pub(super) name: String,
+    pub(super) site: String,
     pub(super) id: String,
 }
 
@@ -104,6 +105,7 @@ impl Stage {
             let id = self.fleet.add_agent(name, site, source).await?;
             self.devices.push(Device {
                 name: (*name).to_owned(),
+                site: (*site).to_owned(),
                 id,
             });
         }
@@ -153,7 +155,8 @@ impl Stage {
         .await
     }
 
-    /// Waits until a result that was made after `since_ms` is in the cloud, by way of `role`.
+    /// Waits until a result that was made after `since_ms` is in the cloud, of every device whose
+    /// results go by way of `role`.
     pub(super) async fn is_back(
         &self,
         role: Role,
@@ -161,15 +164,22 @@ impl Stage {
         since_ms: u64,
     ) -> Result<Duration> {
         let began = Instant::now();
-        let whose = match role {
-            Role::Cloud => String::new(),
-            Role::Gateway => format!("&site={SITE}"),
-            Role::Agent | Role::Worker | Role::Source => {
-                format!("&device={}", self.devices[device].id)
-            }
-        };
-        let path = format!("/results?limit=20{whose}");
-        let fact = format!("the {} works again", role.word());
+        let numbers = 0..self.devices.len();
+        let concerned = numbers.filter(|number| match role {
+            Role::Cloud => true,
+            Role::Gateway => self.devices[*number].site == SITE,
+            Role::Agent | Role::Worker | Role::Source => *number == device,
+        });
+        for number in concerned {
+            self.has_result(role, &self.devices[number], since_ms)
+                .await?;
+        }
+        Ok(began.elapsed())
+    }
+
+    async fn has_result(&self, role: Role, device: &Device, since_ms: u64) -> Result<()> {
+        let path = format!("/results?limit=20&device={}", device.id);
+        let fact = format!("the {} works again, seen from {}", role.word(), device.name);
         eventually_within(&fact, PATIENCE, || async {
             let page = self.api.get(&path).await;
             let page = page.map_err(|error| format!("{error:#}"))?;
@@ -184,8 +194,7 @@ impl Stage {
                 other => Err(format!("newest of {other:?}, wanted after {since_ms}")),
             }
         })
-        .await?;
-        Ok(began.elapsed())
+        .await
     }
 
     /// What programs that start from now on have in their environment beside the usual.
