@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use noroshi_model::Digest;
+use noroshi_service::durability::DAMAGED;
 use noroshi_service::logging::{self, LogFormat};
 use noroshi_service::{config as toml_file, tls};
 
@@ -130,7 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Worker => worker::run()?,
         Command::ProbeOutbox { folder } => match outbox::try_open(&folder) {
             Ok(greatest) => println!("{greatest}"),
-            Err(crate::AgentError::Outbox(_)) => std::process::exit(outbox::DAMAGED),
+            Err(crate::AgentError::Outbox(_)) => std::process::exit(DAMAGED),
             Err(other) => return Err(other.into()),
         },
         Command::ExecGuard { argv } => source::guard(&argv)?,

@@ -11,7 +11,7 @@ mod start;
 mod store;
 
 pub use pen::{Account, OutboxPen, open};
-pub use probe::{DAMAGED, Probe, probe, try_open};
+pub use probe::{Probe, probe, try_open};
 pub use start::{next_start, os_boot};
 pub use store::SledOutbox;
 

@@ -41,27 +41,6 @@ impl Failure {
     }
 }
 
-/// A sentence about `what`, with the cause behind it.
-pub(crate) fn failed(what: impl std::fmt::Display) -> impl FnOnce(FailedCause) -> Failure {
-    let what = what.to_string();
-    move |cause| Failure::Failed(format!("{what}: {}", cause.0))
-}
-
-/// Any error as text.
-pub(crate) struct FailedCause(String);
-
-impl<E: std::error::Error> From<E> for FailedCause {
-    fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text += &format!(": {cause}");
-            source = cause.source();
-        }
-        Self(text)
-    }
-}
-
 /// Adds what was tried to an error.
 pub(crate) trait Tried<T> {
     /// The failure "`what`: cause".
@@ -70,6 +49,14 @@ pub(crate) trait Tried<T> {
 
 impl<T, E: std::error::Error> Tried<T> for Result<T, E> {
     fn tried(self, what: impl std::fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| failed(what)(FailedCause::from(error)))
+        self.map_err(|error| {
+            let mut text = format!("{what}: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text += &format!(": {cause}");
+                source = cause.source();
+            }
+            Failure::Failed(text)
+        })
     }
 }

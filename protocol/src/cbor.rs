@@ -50,6 +50,11 @@ pub trait Message: Serialize + DeserializeOwned {
     }
 }
 
+/// The fault of a document whose format this version does not know.
+pub(crate) fn newer_format(format: u32) -> Option<String> {
+    (format != 1).then(|| format!("format {format} is newer than this version: upgrade"))
+}
+
 /// Bytes that are not the message they should be.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {

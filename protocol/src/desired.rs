@@ -3,6 +3,7 @@
 use noroshi_model::{Blob, Filter, ModelId, VariantName};
 use serde::{Deserialize, Serialize};
 
+use crate::cbor::newer_format;
 use crate::{DeviceId, Message, OrgId, PipelineId, PlanId, RolloutId, SiteId, limits};
 
 /// What one device should run. Travels in an [`Envelope`](crate::Envelope) of
@@ -164,11 +165,8 @@ impl Message for Desired {
     const LIMIT: usize = limits::STATE;
 
     fn fault(&self) -> Option<String> {
-        if self.format != 1 {
-            return Some(format!(
-                "format {} is newer than this version: upgrade",
-                self.format
-            ));
+        if let Some(fault) = newer_format(self.format) {
+            return Some(fault);
         }
         pipelines_fault(&self.pipelines).or_else(|| {
             self.plan
@@ -183,11 +181,8 @@ impl Message for SiteDesired {
     const LIMIT: usize = limits::STATE;
 
     fn fault(&self) -> Option<String> {
-        if self.format != 1 {
-            return Some(format!(
-                "format {} is newer than this version: upgrade",
-                self.format
-            ));
+        if let Some(fault) = newer_format(self.format) {
+            return Some(fault);
         }
         let crowded = self
             .plans

@@ -3,6 +3,7 @@
 use noroshi_model::{Capabilities, Digest, ModelId, VariantName};
 use serde::{Deserialize, Serialize};
 
+use crate::cbor::newer_format;
 use crate::{
     BootId, ClockSource, DeviceId, Message, OrgId, PipelineId, PlanId, SiteId, StoreId, Which,
     limits,
@@ -213,11 +214,8 @@ impl Message for Reported {
     const LIMIT: usize = limits::STATE;
 
     fn fault(&self) -> Option<String> {
-        if self.format != 1 {
-            return Some(format!(
-                "format {} is newer than this version: upgrade",
-                self.format
-            ));
+        if let Some(fault) = newer_format(self.format) {
+            return Some(fault);
         }
         (self.pipelines.len() > limits::PIPELINES || self.sources.len() > 64)
             .then(|| "too many pipelines or sources".into())

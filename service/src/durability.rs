@@ -3,6 +3,9 @@
 //! sled's flush ends in sync_file_range, which is no fsync, and it never syncs the files that it
 //! writes beside `db` for large values: both are done here.
 //!
+//! A damaged store can make sled panic, so daemons try theirs in a child process first;
+//! [`died_of_damage`] tells what its end means.
+//!
 //! Two variables are for the kill proof only. `NOROSHI_SYNC=off` turns the act into nothing: the
 //! proof must then fail. `NOROSHI_POWERCUT_DIR=DIR` keeps a copy of the store as of its last sync
 //! in `DIR/<name>`; a simulated power cut puts that copy in the store's place, and so drops every
@@ -12,13 +15,30 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use crate::failpoint;
 use crate::files::{FileError, io_error};
 
 const SYNC_VARIABLE: &str = "NOROSHI_SYNC";
 const POWERCUT_VARIABLE: &str = "NOROSHI_POWERCUT_DIR";
+
+/// The exit code by which a child says that the store it tried is damaged.
+pub const DAMAGED: i32 = 3;
+
+/// Whether a child that tried a store found damage or fell over it. One that was stopped with
+/// us, found the store in use or the disk full says nothing about it.
+pub fn died_of_damage(status: ExitStatus) -> bool {
+    const PANIC: i32 = 101;
+    /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
+    const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
+    matches!(status.code(), Some(DAMAGED | PANIC))
+        || status
+            .signal()
+            .is_some_and(|signal| CRASHES.contains(&signal))
+}
 
 /// How the writes of one sled store become durable.
 #[derive(Debug)]

@@ -73,7 +73,8 @@ impl Demo {
         self.release(1).await?;
         self.apply().await?;
         let setup_bytes = egress::wan_bytes(&self.fleet);
-        let watching = (!self.once)
+        // Its lines end when the demo is dropped.
+        let _watching = (!self.once)
             .then(|| stage::watch(&self.fleet))
             .transpose()?;
         let steady = Instant::now();
@@ -83,9 +84,7 @@ impl Demo {
         if !self.once {
             self.tell();
             // Until Ctrl-C, which ends everything that was started.
-            std::future::pending::<()>().await;
-            drop(watching);
-            return Ok(());
+            return std::future::pending().await;
         }
         let summary = self.summary(steady, counted, setup_bytes).await?;
         println!("{summary}");

@@ -1,16 +1,15 @@
 //! Tries a store in a child process before it is opened: a flipped bit can make sled panic.
 
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
+
+use noroshi_service::durability::died_of_damage;
 
 use super::keys;
 use super::store::open_database;
 use crate::AgentError;
 
-/// How the child says that the store itself is damaged.
-pub const DAMAGED: i32 = 3;
 /// A store that takes longer to read than this can't be tried now.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -92,17 +91,6 @@ fn untried(how: &str) -> AgentError {
         "it could not be tried ({how}) and stays as it is: check for another agent and for room on \
          the disk, then start again"
     ))
-}
-
-/// Whether the child found damage, or fell over it.
-fn died_of_damage(status: ExitStatus) -> bool {
-    const PANIC: i32 = 101;
-    /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
-    const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
-    matches!(status.code(), Some(DAMAGED | PANIC))
-        || status
-            .signal()
-            .is_some_and(|signal| CRASHES.contains(&signal))
 }
 
 /// Keeps one broken store for a person to look at, and no more: they must not fill the disk.

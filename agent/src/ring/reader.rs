@@ -33,6 +33,19 @@ impl Reader {
 
     /// Copies the frame of `generation` out of `slot`; `None` when it is no longer there.
     pub fn read(&self, slot: u32, generation: u64) -> Result<Option<Frame>, AgentError> {
+        let mut pixels = Vec::new();
+        let header = self.read_into(slot, generation, &mut pixels)?;
+        Ok(header.map(|header| Frame { header, pixels }))
+    }
+
+    /// As [`read`](Self::read), into a buffer that is used again: what is in `pixels` counts only
+    /// if there is a header.
+    pub fn read_into(
+        &self,
+        slot: u32,
+        generation: u64,
+        pixels: &mut Vec<u8>,
+    ) -> Result<Option<Header>, AgentError> {
         let first = self.geometry.first_word(slot)?;
         let words = &self.mapping.words()[first..first + self.geometry.stride_words()];
         let (head, body) = words.split_at(HEADER_WORDS);
@@ -44,25 +57,23 @@ impl Reader {
             *field = word.load(Ordering::Relaxed);
         }
         let header = Header::from_words(fields, &self.geometry);
-        let pixels = header
-            .as_ref()
-            .ok()
-            .map(|header| copy(body, header.length()));
+        if let Ok(header) = &header {
+            copy(body, header.length(), pixels);
+        }
         // Everything above is loaded before the generation is looked at again.
         fence(Ordering::Acquire);
         if head[0].load(Ordering::Relaxed) != generation {
             return Ok(None);
         }
-        let header = header?;
-        Ok(pixels.map(|pixels| Frame { header, pixels }))
+        header.map(Some)
     }
 }
 
-fn copy(words: &[AtomicU64], length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(length.next_multiple_of(8));
-    for word in &words[..length.div_ceil(8)] {
-        bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+fn copy(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) {
+    let words = &words[..length.div_ceil(8)];
+    bytes.resize(words.len() * 8, 0);
+    for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
     bytes.truncate(length);
-    bytes
 }

@@ -40,6 +40,7 @@ pub fn run() -> Result<(), AgentError> {
         options,
         model: None,
         rings: HashMap::new(),
+        pixels: Vec::new(),
     };
     match worker.serve() {
         Err(AgentError::LinkClosed) => Ok(()),
@@ -84,6 +85,8 @@ struct Worker {
     options: Options,
     model: Option<Classifier>,
     rings: HashMap<u64, Reader>,
+    /// The last frame's, used again: a frame is some hundred pages of fresh memory otherwise.
+    pixels: Vec<u8>,
 }
 
 impl Worker {
@@ -161,8 +164,13 @@ impl Worker {
 
     fn infer(&mut self, ring: u64, slot: u32, generation: u64, top: u8) -> Report {
         let began = process_cpu();
-        let frame = match self.rings.get(&ring).map(|r| r.read(slot, generation)) {
-            Some(Ok(Some(frame))) => frame,
+        let pixels = &mut self.pixels;
+        let copied = self
+            .rings
+            .get(&ring)
+            .map(|r| r.read_into(slot, generation, pixels));
+        let header = match copied {
+            Some(Ok(Some(header))) => header,
             Some(Ok(None)) => return Report::Gone,
             Some(Err(e)) => return Report::Failed { why: e.to_string() },
             None => {
@@ -176,7 +184,7 @@ impl Worker {
                 why: "no model is loaded".into(),
             };
         };
-        let answer = Frame::rgb(frame.header.width, frame.header.height, &frame.pixels)
+        let answer = Frame::rgb(header.width, header.height, &self.pixels)
             .and_then(|frame| model.classify(&frame, usize::from(top)));
         match answer {
             Ok(answer) => Report::Answer {

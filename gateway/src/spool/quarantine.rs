@@ -1,13 +1,13 @@
 //! A damaged store must not keep the gateway from starting: sled panics on some kinds of damage,
 //! so it is opened by a child process first, and moved aside if that one does not come back well.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use noroshi_service::clock::SessionClock;
+use noroshi_service::durability::{DAMAGED, died_of_damage};
 use noroshi_service::files;
 use tracing::{error, warn};
 
@@ -25,9 +25,6 @@ pub enum Probe {
     /// Here; a panic in this thread is caught, one in sled's own threads is not.
     Here,
 }
-
-/// Exit code of a child that found damage.
-const DAMAGED: i32 = 3;
 
 /// What the child does: opens the store, reads all of it, and answers its exit code.
 pub fn probe(folder: &Path) -> i32 {
@@ -108,17 +105,6 @@ fn is_sound(folder: &Path, probe: &Probe) -> bool {
             true
         }
     }
-}
-
-/// Only what damage does: a child that was stopped with us, or found the store in use, says
-/// nothing about it.
-fn died_of_damage(status: ExitStatus) -> bool {
-    const PANIC: i32 = 101;
-    const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
-    matches!(status.code(), Some(DAMAGED | PANIC))
-        || status
-            .signal()
-            .is_some_and(|signal| CRASHES.contains(&signal))
 }
 
 fn aside(folder: &Path, now_ms: u64) -> PathBuf {
