@@ -24,22 +24,9 @@ pub enum Error {
         /// The highest count accepted.
         limit: u64,
     },
-    /// The bytes are not an ONNX model, or contradict themselves.
-    #[error("not a usable ONNX model: {0}; export the model again")]
-    Model(String),
-    /// The model asks for a newer format than is known here.
-    #[error(
-        "the model needs {what} {found}, and {known} is the newest known here; \
-         export it again for {what} {known} or older"
-    )]
-    TooNew {
-        /// "opset" or "IR version".
-        what: &'static str,
-        /// The version in the file.
-        found: i64,
-        /// The newest version known.
-        known: i64,
-    },
+    /// The bytes are not a model that is understood here.
+    #[error(transparent)]
+    Onnx(#[from] noroshi_onnx::Error),
     /// The bytes are not a PyTorch state dict.
     #[error("not a usable PyTorch state dict: {0}")]
     StateDict(String),
@@ -75,6 +62,6 @@ impl Error {
 
     /// A fault in an ONNX model.
     pub(crate) fn model(text: impl Into<String>) -> Self {
-        Self::Model(text.into())
+        noroshi_onnx::Error::model(text).into()
     }
 }

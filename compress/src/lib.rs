@@ -1,7 +1,6 @@
 //! Makes a model smaller: a recipe goes in, a model and a report of what it cost come out.
 //!
-//! [`onnx`] reads and writes model files, [`pickle`] reads PyTorch weights, [`networks`] writes
-//! known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
+//! [`pickle`] reads PyTorch weights, [`networks`] writes known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
 //! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost, and
 //! [`release`] makes a manifest of it.
 //!
@@ -10,7 +9,6 @@
 mod error;
 pub mod inspect;
 pub mod networks;
-pub mod onnx;
 pub mod pickle;
 pub mod quantize;
 pub mod release;

@@ -9,8 +9,8 @@ use noroshi_engine::{Frame, MAX_FRAME_SIDE, Preprocessor, Tensor};
 use noroshi_model::InputSpec;
 use rayon::prelude::*;
 
-use crate::onnx::read_bounded;
 use crate::{Error, Result};
+use noroshi_onnx::read_bounded;
 
 /// Largest picture file, in bytes, and most memory that decoding one may take.
 const FILE_BYTES: u64 = 64 << 20;

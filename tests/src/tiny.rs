@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use noroshi_compress::{Network, Settings, Weights, build, onnx, release, views};
+use noroshi_compress::{Network, Settings, Weights, build, release, views};
 use noroshi_engine::{GoldenSet, Options};
 use noroshi_model::{Blob, Digest, Label, Manifest, Measured, Task};
 
@@ -36,7 +36,7 @@ pub fn version(folder: &Path, version: u32) -> Result<Version> {
     let network = Network::MobileNetV2;
     let model = build(network, &settings(), Weights::Random(u64::from(version)))?;
     let path = folder.join(format!("tiny-{version}.onnx"));
-    onnx::write(&path, &model)?;
+    noroshi_onnx::write(&path, &model)?;
     let labels: Vec<String> = (0..CLASSES).map(|class| format!("class {class}")).collect();
     let mut options = Options::default();
     options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);

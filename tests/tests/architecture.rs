@@ -13,8 +13,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &["model"]),
     ("fleet", &["protocol", "model"]),
     ("service", &["protocol", "model"]),
-    ("engine", &["model"]),
-    ("compress", &["engine", "model"]),
+    ("onnx", &["model"]),
+    ("tiny", &["model"]),
+    ("engine", &["tiny", "model"]),
+    ("train", &["engine", "onnx", "tiny", "model"]),
+    ("compress", &["train", "engine", "onnx", "model"]),
+    ("codegen", &["onnx", "tiny", "model"]),
     (
         "agent",
         &["protocol", "fleet", "service", "engine", "model"],
@@ -27,7 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "protocol", "fleet", "service", "engine", "compress", "model",
+            "protocol", "fleet", "service", "engine", "compress", "train", "tiny", "codegen",
+            "onnx", "model",
         ],
     ),
     ("unify", &[]),

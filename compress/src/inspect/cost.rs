@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use crate::Result;
-use crate::onnx::{DataType, GraphProto, Index, NodeProto, Shapes, TensorProto};
+use noroshi_onnx::{DataType, GraphProto, Index, NodeProto, Shapes, TensorProto};
 
 /// A node with parameters or multiplications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

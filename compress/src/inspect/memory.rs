@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Result;
-use crate::onnx::{GraphProto, Index, NodeProto, Shapes, graph::reads};
+use noroshi_onnx::{GraphProto, Index, NodeProto, Shapes, reads};
 
 /// Operators that can write their result over their first input.
 const IN_PLACE: [&str; 20] = [

@@ -11,10 +11,10 @@ use noroshi_model::{ElementType, Precision, Requirements};
 use serde::Serialize;
 
 use crate::Result;
-use crate::onnx::{
+pub use cost::Layer;
+use noroshi_onnx::{
     DataType, GraphProto, ModelProto, Shapes, TensorProto, ValueInfoProto, infer, read,
 };
-pub use cost::Layer;
 pub(crate) use table::grouped;
 
 /// What was read from a model file.
@@ -87,7 +87,7 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
     let weight_bytes = constants
         .values()
         .map(|tensor| tensor.byte_len())
-        .sum::<Result<u64>>()?;
+        .sum::<Result<u64, noroshi_onnx::Error>>()?;
     let mut operators = BTreeMap::new();
     count_operators(graph, &mut operators);
     Ok(Inspection {

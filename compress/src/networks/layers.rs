@@ -3,7 +3,7 @@
 use super::weights::{Role, WeightSource, Weights};
 use super::{INPUT, OUTPUT};
 use crate::Result;
-use crate::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use noroshi_onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// The upper end of ReLU6.
 const CEILING: f32 = 6.0;

@@ -12,9 +12,9 @@ use noroshi_model::{
     Activation, ColorOrder, ElementType, InputSpec, Layout, Normalization, OutputSpec, Resize,
 };
 
-use crate::onnx::ModelProto;
 use crate::{Error, Result};
 use layers::Layers;
+use noroshi_onnx::ModelProto;
 pub use weights::Weights;
 
 /// Name of the image input of every network: `[1, 3, resolution, resolution]`, f32.

@@ -13,8 +13,8 @@ mod value;
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::onnx::read_bounded;
 use crate::{Error, Result};
+use noroshi_onnx::read_bounded;
 use storage::Storages;
 use value::{Outcome, TensorView, Value};
 

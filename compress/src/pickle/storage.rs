@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::value::{ElementKind, StorageName, TensorView};
-use crate::onnx::half_to_f32;
 use crate::{Error, Result};
+use noroshi_onnx::half_to_f32;
 
 /// The storages of a file by their keys.
 #[derive(Debug, Default)]

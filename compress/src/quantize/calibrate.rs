@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::histogram::Histogram;
-use crate::onnx::{DataType, ModelProto, Shapes, ValueInfoProto, encode, infer};
 use crate::{Error, Result};
+use noroshi_onnx::{DataType, ModelProto, Shapes, ValueInfoProto, encode, infer};
 
 /// Most bytes of activations that one run may return: more are seen in several runs.
 const RUN_BYTES: u64 = 160 << 20;

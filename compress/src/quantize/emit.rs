@@ -7,8 +7,8 @@ use super::plan::{Plan, Role};
 use super::range::Scale;
 use super::weights::Quantized;
 use crate::Result;
-use crate::onnx::graph::prune;
-use crate::onnx::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use noroshi_onnx::prune;
+use noroshi_onnx::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 /// The integers of one layer.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use noroshi_engine::Tensor;
 
 use super::{Options, calibrate};
 use crate::Result;
-use crate::onnx::ModelProto;
+use noroshi_onnx::ModelProto;
 
 /// Most inputs that candidates are compared on.
 const INPUTS: usize = 48;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::prepare::remove_nodes;
 use crate::Result;
-use crate::onnx::{AttributeProto, GraphProto, Index, NodeProto, TensorProto};
+use noroshi_onnx::{AttributeProto, GraphProto, Index, NodeProto, TensorProto};
 
 /// Added to a variance if the file does not say.
 const EPSILON: f32 = 1e-5;
@@ -97,7 +97,7 @@ fn merged(
     };
     let parameters = (1..=4)
         .map(|place| tensor(normalization, place))
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Result<Vec<_>, noroshi_onnx::Error>>()?;
     let parameters: Option<Vec<_>> = parameters.into_iter().collect();
     let (Some(parameters), Some(values)) = (parameters, tensor(layer, 1)?) else {
         return Ok(None);

@@ -8,8 +8,8 @@ use super::emit::Layer;
 use super::plan::{Plan, Role};
 use super::range::Scale;
 use super::weights::{self, Rows, WeightBits};
-use crate::onnx::{GraphProto, Index, NodeProto, TensorProto};
 use crate::{Error, Result};
+use noroshi_onnx::{GraphProto, Index, NodeProto, TensorProto};
 
 /// A layer's weights as rows of one output channel each.
 pub(super) struct Float {

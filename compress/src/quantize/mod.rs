@@ -23,9 +23,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use noroshi_engine::Tensor;
 
-use crate::onnx::ModelProto;
 use crate::{Error, Result};
 use calibrate::Seen;
+use noroshi_onnx::ModelProto;
 use plan::{Plan, Role};
 pub use range::{Method, Scale};
 pub use report::{FloatNode, Report};

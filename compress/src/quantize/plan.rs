@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::fold::is_plain_gemm;
 use crate::Result;
-use crate::onnx::{DataType, GraphProto, Index, NodeProto, TensorProto};
+use noroshi_onnx::{DataType, GraphProto, Index, NodeProto, TensorProto};
 
 /// Operators that move values without changing them: their output has their input's scale.
 const MOVING: [&str; 6] = [

@@ -1,9 +1,9 @@
 //! Brings a float graph into the form that is quantized: constants as initializers, batch
 //! normalization folded, nothing that only matters in training.
 
-use crate::onnx::graph::prune;
-use crate::onnx::{AttributeProto, GraphProto, Index, ModelProto, NodeProto, TensorProto, infer};
 use crate::{Error, Result};
+use noroshi_onnx::prune;
+use noroshi_onnx::{AttributeProto, GraphProto, Index, ModelProto, NodeProto, TensorProto, infer};
 
 use super::{fold, upgrade};
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan::{Plan, Role};
 use super::range::{Method, Scale};
 use super::search::Candidate;
-use crate::onnx::GraphProto;
+use noroshi_onnx::GraphProto;
 
 /// What a quantization did.
 #[derive(Debug, Clone, PartialEq, Serialize)]

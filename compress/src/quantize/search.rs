@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::range::{self, Method, Scale};
 use super::{Options, Progress, emit, layers};
 use crate::Result;
-use crate::onnx::{GraphProto, ModelProto};
+use noroshi_onnx::{GraphProto, ModelProto};
 
 /// What is tried if no method is named, most cautious first.
 const TRIED: [Method; 6] = [

@@ -1,7 +1,7 @@
 //! Brings a model of an older operator set to a newer one, for the operators of image networks.
 
-use crate::onnx::{DataType, ModelProto, NodeProto, TensorProto};
 use crate::{Error, Result};
+use noroshi_onnx::{DataType, ModelProto, NodeProto, TensorProto};
 
 /// Oldest operator set that is brought up.
 const OLDEST: i64 = 9;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use noroshi_compress::onnx::{
-    AttributeProto, DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
-};
 use noroshi_compress::pickle::StateDict;
 use noroshi_compress::{Network, Settings, Weights, build};
 use noroshi_engine::{LibraryOptions, Options, Tensor};
+use noroshi_onnx::{
+    AttributeProto, DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+};
 
 /// A file that `make setup` fetches.
 pub(crate) fn asset(path: &str) -> PathBuf {

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::common::{Numbers, small_network};
-use noroshi_compress::onnx::{
-    self, DataType, ModelProto, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
-};
 use noroshi_compress::pickle::StateDict;
 use noroshi_compress::{Error, Network, Settings, Weights, build, inspect};
+use noroshi_onnx::{
+    DataType, ModelProto, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
+};
 
 /// Mutations of a file, as the issue asks for.
 const MUTATIONS: usize = 200;
 
 /// Everything that reads a foreign file here.
 fn look(bytes: Vec<u8>) -> Result<(), Error> {
-    let model = onnx::decode(bytes)?;
+    let model = noroshi_onnx::decode(bytes)?;
     let seen = inspect::inspect(&model)?;
     let _ = seen.to_string();
     let _ = seen.requirements();
@@ -27,7 +27,7 @@ fn look(bytes: Vec<u8>) -> Result<(), Error> {
 fn inspect_changed(change: impl FnOnce(&mut ModelProto)) -> Error {
     let mut model = small_network();
     change(&mut model);
-    look(onnx::encode(&model).unwrap()).unwrap_err()
+    look(noroshi_onnx::encode(&model).unwrap()).unwrap_err()
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn mutated_files_give_errors_or_figures() {
     };
     let network = build(Network::MobileNetV2, &settings, Weights::Random(3)).unwrap();
     let files = [
-        onnx::encode(&small_network()).unwrap(),
-        onnx::encode(&network).unwrap(),
+        noroshi_onnx::encode(&small_network()).unwrap(),
+        noroshi_onnx::encode(&network).unwrap(),
     ];
     let mut numbers = Numbers(2026);
     let started = Instant::now();
@@ -82,11 +82,11 @@ fn newer_versions_are_named_with_the_cure() {
     assert!(
         matches!(
             error,
-            Error::TooNew {
+            Error::Onnx(noroshi_onnx::Error::TooNew {
                 what: "opset",
                 found: 99,
                 ..
-            }
+            })
         ),
         "{error}"
     );
@@ -96,7 +96,7 @@ fn newer_versions_are_named_with_the_cure() {
 
 #[test]
 fn graphs_that_contradict_themselves_are_refused() {
-    let graph = |change: fn(&mut onnx::GraphProto)| {
+    let graph = |change: fn(&mut noroshi_onnx::GraphProto)| {
         inspect_changed(|model| change(model.graph.as_mut().unwrap())).to_string()
     };
     let cycle = graph(|graph| graph.node[1].input[0] = "sum".into());
@@ -130,7 +130,7 @@ fn lying_sizes_cost_nothing() {
     assert!(input.to_string().contains("impossible sizes"), "{input}");
     let stride = inspect_changed(|model| {
         let graph = model.graph.as_mut().unwrap();
-        graph.node[2].attribute = vec![onnx::AttributeProto::ints("strides", &[0, 2])];
+        graph.node[2].attribute = vec![noroshi_onnx::AttributeProto::ints("strides", &[0, 2])];
     });
     assert!(stride.to_string().contains("do not fit"), "{stride}");
 }
@@ -156,14 +156,14 @@ fn external_data_stays_in_the_models_folder() {
             entry("location", location.into()),
             entry("length", length.to_string()),
         ];
-        let graph = onnx::GraphProto {
+        let graph = noroshi_onnx::GraphProto {
             initializer: vec![tensor],
             node: vec![NodeProto::new("Identity", ["w"], "y", vec![])],
             output: vec![ValueInfoProto::tensor("y", DataType::F32, &[4])],
-            ..onnx::GraphProto::default()
+            ..noroshi_onnx::GraphProto::default()
         };
-        onnx::write(&path, &ModelProto::new(graph, 17, 8)).unwrap();
-        onnx::read(&path)
+        noroshi_onnx::write(&path, &ModelProto::new(graph, 17, 8)).unwrap();
+        noroshi_onnx::read(&path)
     };
     let good = write("weights.bin", 16).unwrap();
     assert_eq!(
@@ -186,7 +186,7 @@ fn external_data_stays_in_the_models_folder() {
     }
     assert!(write("weights.bin", 1 << 40).is_err());
     assert!(write("absent.bin", 16).is_err());
-    let by_bytes = onnx::decode(fs::read(&path).unwrap()).unwrap_err();
+    let by_bytes = noroshi_onnx::decode(fs::read(&path).unwrap()).unwrap_err();
     assert!(by_bytes.to_string().contains("another file"), "{by_bytes}");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{asset, engine_options, trained};
 use noroshi_compress::views::Photo;
-use noroshi_compress::{Network, Settings, onnx};
+use noroshi_compress::{Network, Settings};
 use noroshi_engine::{Engine, ModelSource, open};
 use noroshi_model::EngineKind;
 
@@ -13,8 +13,8 @@ const NAMED: [(&str, &[usize]); 3] = [
     ("motor_scooter", &[665, 670]),
 ];
 
-fn session(model: &onnx::ModelProto) -> Box<dyn Engine> {
-    let bytes = onnx::encode(model).unwrap();
+fn session(model: &noroshi_onnx::ModelProto) -> Box<dyn Engine> {
+    let bytes = noroshi_onnx::encode(model).unwrap();
     open(
         EngineKind::OnnxRuntime,
         ModelSource::Bytes(&bytes),
@@ -68,8 +68,11 @@ fn a_file_comes_back_as_it_was() {
     let model = trained(Network::MobileNetV2);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
-    onnx::write(&path, &model).unwrap();
-    let back = onnx::read(&path).unwrap();
+    noroshi_onnx::write(&path, &model).unwrap();
+    let back = noroshi_onnx::read(&path).unwrap();
     assert!(back == model);
-    assert_eq!(onnx::encode(&back).unwrap(), std::fs::read(&path).unwrap());
+    assert_eq!(
+        noroshi_onnx::encode(&back).unwrap(),
+        std::fs::read(&path).unwrap()
+    );
 }

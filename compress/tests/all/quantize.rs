@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::common::{Numbers, asset, engine_options, small_network, trained};
-use noroshi_compress::onnx::{self, Index, ModelProto};
 use noroshi_compress::quantize::{Method, Options, Quantized, quantize};
 use noroshi_compress::{Error, Network, Settings, inspect, report, views};
 use noroshi_engine::Tensor;
+use noroshi_onnx::{Index, ModelProto};
 
 fn options() -> Options {
     Options {
@@ -27,8 +27,8 @@ fn small_inputs() -> Vec<Tensor> {
 fn compare(original: &ModelProto, variant: &ModelProto, inputs: &[Tensor]) -> report::Report {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["original.onnx", "variant.onnx"].map(|name| folder.path().join(name));
-    onnx::write(&paths[0], original).unwrap();
-    onnx::write(&paths[1], variant).unwrap();
+    noroshi_onnx::write(&paths[0], original).unwrap();
+    noroshi_onnx::write(&paths[1], variant).unwrap();
     let options = report::Options {
         rounds: 3,
         warmup: 1,
@@ -153,13 +153,13 @@ fn an_older_operator_set_is_brought_up() {
             "Clip" => {
                 node.input.truncate(1);
                 node.attribute = vec![
-                    onnx::AttributeProto::float("min", 0.0),
-                    onnx::AttributeProto::float("max", 6.0),
+                    noroshi_onnx::AttributeProto::float("min", 0.0),
+                    noroshi_onnx::AttributeProto::float("max", 6.0),
                 ];
             }
             "Pad" => {
                 node.input.truncate(1);
-                node.attribute = vec![onnx::AttributeProto::ints(
+                node.attribute = vec![noroshi_onnx::AttributeProto::ints(
                     "pads",
                     &[0, 0, 0, 0, 0, 0, 1, 1],
                 )];

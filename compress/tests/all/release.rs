@@ -3,7 +3,7 @@
 use crate::common::{Numbers, asset, engine_options, trained};
 use noroshi_compress::release::{Content, Description, Prepared, Source, check_manifest, prepare};
 use noroshi_compress::views::Photo;
-use noroshi_compress::{Error, Network, Settings, Weights, build, onnx};
+use noroshi_compress::{Error, Network, Settings, Weights, build};
 use noroshi_engine::{Classifier, GoldenSet, ModelSource};
 use noroshi_model::{Digest, ElementType, Label, Manifest, Measured, Task};
 
@@ -53,7 +53,7 @@ fn a_manifest_says_what_the_file_is() {
         classes: CLASSES,
     };
     let network = Network::MobileNetV2;
-    onnx::write(
+    noroshi_onnx::write(
         &path,
         &build(network, &settings, Weights::Random(9)).unwrap(),
     )
@@ -129,7 +129,7 @@ fn lies_are_found(manifest: &Manifest, path: &std::path::Path) {
 fn a_real_photo_makes_a_small_golden_set() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
-    onnx::write(&path, &trained(Network::MobileNetV2)).unwrap();
+    noroshi_onnx::write(&path, &trained(Network::MobileNetV2)).unwrap();
     let photo = Photo::open(&asset("photos/cat.png")).unwrap();
     let description = description(Network::MobileNetV2, &Settings::default());
     let made = prepare(description, &[source(&path)], &[photo], &engine_options()).unwrap();

@@ -1,8 +1,8 @@
 //! Files and requests that lie: a clear error, and nothing changes.
 
 use anyhow::{Context, Result};
-use noroshi_compress::onnx;
 use noroshi_model::{Blob, Digest};
+use noroshi_onnx as onnx;
 use noroshi_tests::Fleet;
 use noroshi_tests::tiny::{MODEL, Version, version};
 

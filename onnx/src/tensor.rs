@@ -3,7 +3,7 @@
 use noroshi_model::ElementType;
 use prost::bytes::Bytes;
 
-use super::proto::TensorProto;
+use crate::proto::TensorProto;
 use crate::{Error, Result};
 
 /// Element types by their number in the format.
@@ -270,7 +270,7 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 }
 
 /// IEEE 754 half precision to single.
-pub(crate) fn half_to_f32(half: u16) -> f32 {
+pub fn half_to_f32(half: u16) -> f32 {
     let sign = if half & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(half >> 10 & 0x1f), f32::from(half & 0x3ff));
     match exponent {

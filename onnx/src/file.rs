@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::bounds;
-use super::proto::{GraphProto, ModelProto, TensorProto};
+use crate::bounds;
+use crate::proto::{GraphProto, ModelProto, TensorProto};
 use crate::{Error, Result};
 
 /// Largest model, with its external data, that is read or written, in bytes.
@@ -72,7 +72,7 @@ pub fn encode(model: &ModelProto) -> Result<Vec<u8>> {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut file = File::open(path).map_err(Error::file(path))?;
     let length = file.metadata().map_err(Error::file(path))?.len();
     if length > limit {

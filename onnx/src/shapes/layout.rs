@@ -1,7 +1,7 @@
 //! Operators that lay values out anew.
 
 use super::Shapes;
-use crate::onnx::NodeProto;
+use crate::NodeProto;
 use crate::{Error, Result};
 
 /// An axis counted from the end if it is negative.

@@ -1,11 +1,11 @@
 //! Making nodes and values, and reading their attributes.
 
-use super::proto::tensor_shape_proto::{Dimension, Size};
-use super::proto::{
+use crate::proto::tensor_shape_proto::{Dimension, Size};
+use crate::proto::{
     AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
-use super::tensor::DataType;
+use crate::tensor::DataType;
 
 /// Kinds of attributes, by their number in the format.
 const FLOAT: i32 = 1;

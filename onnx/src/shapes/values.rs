@@ -2,7 +2,7 @@
 
 use super::Shapes;
 use super::layout::axis_of;
-use crate::onnx::{Index, NodeProto};
+use crate::{Index, NodeProto};
 
 /// Most numbers that are followed through a graph.
 const LIMIT: usize = 64;

@@ -10,9 +10,9 @@ mod values;
 
 use std::collections::HashMap;
 
-use super::graph::Index;
-use super::proto::{GraphProto, NodeProto, ValueInfoProto};
-use super::tensor::DataType;
+use crate::graph::Index;
+use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
+use crate::tensor::DataType;
 use crate::{Error, Result};
 
 /// Most elements that a value may have.

@@ -1,7 +1,7 @@
 //! Windows that slide over images: convolutions and pools, and the borders they get.
 
 use super::Shapes;
-use crate::onnx::NodeProto;
+use crate::NodeProto;
 use crate::{Error, Result};
 
 /// The stride, dilation and padding of one spatial axis.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 use crate::{Error, Result};
 
 /// Newest operator set of ONNX that is known here.
@@ -183,7 +183,7 @@ impl GraphProto {
 }
 
 /// Names of the values that a node reads, also those that the graphs inside it take from outside.
-pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
+pub fn reads(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<_> = node
         .input
         .iter()
@@ -294,7 +294,7 @@ impl<'a> Index<'a> {
 }
 
 /// Removes constants and nodes that no output depends on.
-pub(crate) fn prune(graph: &mut GraphProto) {
+pub fn prune(graph: &mut GraphProto) {
     let makers: HashMap<String, usize> = graph
         .node
         .iter()

@@ -1,0 +1,1 @@
+//! Turns a trained model into source for a microcontroller, and tells what it will take there.

@@ -1,0 +1,19 @@
+//! The ONNX format: messages, files, tensors, graphs and shapes.
+//!
+//! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
+
+mod attribute;
+mod bounds;
+mod error;
+mod file;
+mod graph;
+mod proto;
+mod shapes;
+mod tensor;
+
+pub use error::{Error, Result};
+pub use file::{MAX_BYTES, decode, encode, read, read_bounded, write};
+pub use graph::{Index, NEWEST_IR, NEWEST_OPSET, prune, reads};
+pub use proto::*;
+pub use shapes::{Shapes, infer};
+pub use tensor::{DataType, Element, half_to_f32};

@@ -1,0 +1,3 @@
+//! Models of a few kilobytes: what they are, how they answer, and why.
+//!
+//! Pure: no files, no clock, no network. The agent runs them, `noroshi` trains them.

@@ -1,0 +1,1 @@
+//! Teaches networks on the CPU: data, layers, optimizers, checkpoints.
