@@ -40,6 +40,17 @@ pub enum RefusalReason {
     Quota,
 }
 
+impl RefusalReason {
+    /// In words, for events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "they break a rule of the format",
+            Self::Unknown => "the device is not known there, or was revoked",
+            Self::Quota => "the quota is used up",
+        }
+    }
+}
+
 impl Message for Ack {
     const WORD: &'static str = "acknowledgement";
     const LIMIT: usize = limits::SMALL;

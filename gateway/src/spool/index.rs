@@ -118,6 +118,26 @@ impl Index {
             .all(|range| covers(&state.seen, *range))
     }
 
+    /// Those of a flow's waiting sequences in `range` that were not settled before.
+    pub(super) fn unsettled(&self, flow: &Flow, range: SequenceRange) -> RangeSet {
+        let Some(state) = self.flows.get(flow) else {
+            return RangeSet::default();
+        };
+        let entries = state
+            .pending
+            .iter()
+            .filter_map(|number| self.entries.get(number));
+        let mut unsettled = RangeSet::default();
+        for held in entries.flat_map(|entry| &entry.sequences) {
+            for sequence in held.from.max(range.from)..=held.to.min(range.to) {
+                if !state.settled.contains(sequence) {
+                    unsettled.insert_one(sequence);
+                }
+            }
+        }
+        unsettled
+    }
+
     /// Takes sequences as settled; answers the entries that are acknowledged by it as a whole.
     pub(super) fn settle(
         &mut self,

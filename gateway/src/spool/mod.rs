@@ -49,6 +49,8 @@ pub struct SpoolStats {
     pub bytes: u64,
     /// Records dropped since the start.
     pub dropped: u64,
+    /// Records that the cloud refused since the start.
+    pub refused: u64,
 }
 
 fn fault(folder: &Path, error: sled::Error) -> GatewayError {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use noroshi_protocol::{
-    Batch, Channel, DeviceId, Dropped, Event, EventKind, Message as _, Record, SequenceRange,
-    Stream, limits,
+    Batch, Channel, DeviceId, Dropped, Event, EventKind, Message as _, RangeSet, Record,
+    SequenceRange, Stream, limits,
 };
 use noroshi_service::clock::SessionClock;
 
+use super::index::Flow;
 use super::stored::Stored;
 use crate::start::Start;
 
@@ -95,12 +96,23 @@ impl Own {
         }
     }
 
-    /// The cloud refuses a batch for good.
-    pub(super) fn park_event(device: &str, stream: Stream, reason: &str) -> Event {
+    /// The cloud refuses records for good.
+    pub(super) fn refusal_event(flow: &Flow, reason: &str, refused: &RangeSet) -> Event {
+        let (device, count) = (flow.device.as_str(), refused.count());
+        let first = refused.ranges().first().map_or(0, |range| range.from);
+        let last = refused.last().unwrap_or(first);
         event(
             "records-refused",
-            format!("the cloud refuses records of {device}: {reason}"),
-            [("device", device), ("stream", stream.word())],
+            format!("the cloud refuses {count} records of {device}: {reason}"),
+            [
+                ("device", device),
+                ("stream", flow.stream.word()),
+                ("boot", &flow.boot.to_string()),
+                ("reason", reason),
+                ("count", &count.to_string()),
+                ("from", &first.to_string()),
+                ("to", &last.to_string()),
+            ],
         )
     }
 }

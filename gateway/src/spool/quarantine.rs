@@ -71,12 +71,12 @@ pub(super) fn open(
     warn!(spool.aside = %aside.display(), "a damaged spool was moved aside");
     files::create_private_folder(folder)?;
     let mut store = open()?;
-    store.report(event(
+    store.report(vec![event(
         "spool-damaged",
         "the gateway's spool was damaged and was moved aside; records that waited there are lost"
             .to_owned(),
         [("aside", &*aside.to_string_lossy())],
-    ))?;
+    )])?;
     Ok(store)
 }
 

@@ -1,6 +1,7 @@
 //! The store of the spool on sled 0.34: one thread has it.
 
 mod change;
+mod refused;
 mod room;
 mod settle;
 
@@ -20,6 +21,7 @@ use crate::GatewayError;
 use crate::delivery::{Incoming, Kept};
 use crate::start::{Start, random};
 use change::{Change, entry, stored};
+use refused::Refusals;
 
 pub use settle::Settled;
 
@@ -57,6 +59,7 @@ pub(super) struct Store {
     own: Own,
     id: StoreId,
     dropped: u64,
+    refusals: Refusals,
 }
 
 /// Opens the database; panics on some kinds of damage.
@@ -94,6 +97,7 @@ impl Store {
             own: Own::new(start, clock),
             id,
             dropped: 0,
+            refusals: Refusals::default(),
         };
         store.count()?;
         store.sync()?;
@@ -197,10 +201,10 @@ impl Store {
         Ok(kept)
     }
 
-    /// Keeps an event of the gateway itself.
-    pub(super) fn report(&mut self, event: Event) -> Result<(), GatewayError> {
+    /// Keeps events of the gateway itself.
+    pub(super) fn report(&mut self, events: Vec<Event>) -> Result<(), GatewayError> {
         let mut change = Change::default();
-        self.add_own(&mut change, vec![event])?;
+        self.add_own(&mut change, events)?;
         self.commit(change)
     }
 
@@ -282,8 +286,9 @@ impl Store {
         Ok(waiting)
     }
 
-    /// Deletes what was acknowledged long enough ago.
+    /// Deletes what was acknowledged long enough ago, and tells what was left to tell.
     pub(super) fn tidy(&mut self, now_ms: u64) -> Result<(), GatewayError> {
+        self.tell_all_refused(now_ms)?;
         let before = now_ms.saturating_sub(self.options.keep_acknowledged_ms);
         let mut change = Change::default();
         for number in self.index.outlived(before).into_iter().take(1_000) {
@@ -304,6 +309,7 @@ impl Store {
             pending_bytes,
             bytes: self.index.bytes(),
             dropped: self.dropped,
+            refused: self.refusals.count,
         }
     }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use noroshi_protocol::{
     Ack, Answer, Batch, BootId, Channel, ClockSource, Event, FrameId, Message as _, OsBoot, Record,
-    Scored, SequenceRange, Stream, Topic,
+    Refusal, RefusalReason, Scored, SequenceRange, Stream, Topic,
 };
 use noroshi_service::clock::{ClockOptions, SessionClock};
 
@@ -192,6 +192,55 @@ async fn beyond_the_quota_acknowledged_ones_go_first_and_dropped_ones_are_told()
     let kept = spool.keep(vec![incoming(1, 100..200, "a")]).await.unwrap();
     assert_eq!(kept[0].settled.count(), 100);
     assert_eq!(spool.waiting(None, 99).await.unwrap().len(), all.len());
+}
+
+fn refusals(all: &[Waiting]) -> Vec<Event> {
+    all.iter()
+        .filter(|waiting| waiting.topic.ends_with("gateway/event/records-refused"))
+        .flat_map(|waiting| Batch::<Event>::from_cbor(&waiting.payload).unwrap().records)
+        .map(|record| record.body)
+        .collect()
+}
+
+#[tokio::test]
+async fn records_that_the_cloud_refuses_are_counted_and_an_event_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path(), SpoolOptions::default()).await;
+    let batches = (0..5).map(|at| incoming(1, at * 10..at * 10 + 10, "a"));
+    spool.keep(batches.collect()).await.unwrap();
+    let refuse = |from, to| Ack {
+        settled: vec![],
+        refused: vec![Refusal {
+            range: SequenceRange { from, to },
+            reason: RefusalReason::Unknown,
+        }],
+        ..ack(1, 0, 0, "cloud")
+    };
+    let settle = |ack| spool.settle("d", Stream::Result, ack);
+    settle(ack(1, 0, 4, "cloud")).await.unwrap();
+    let done = settle(refuse(0, 9)).await.unwrap().done;
+    assert_eq!(done, [0], "it waits no more");
+    let told = refusals(&spool.waiting(None, 99).await.unwrap());
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        told[0].message,
+        "the cloud refuses 5 records of d: the device is not known there, or was revoked"
+    );
+    let detail = |name: &str| told[0].details[name].as_str();
+    assert_eq!(
+        (detail("device"), detail("from"), detail("to")),
+        ("d", "5", "9")
+    );
+    // The same again says nothing new; a whole backlog is one more event, not one a batch.
+    settle(refuse(0, 9)).await.unwrap();
+    for from in [10, 20, 30, 40] {
+        settle(refuse(from, from + 9)).await.unwrap();
+    }
+    assert_eq!(refusals(&spool.waiting(None, 99).await.unwrap()).len(), 1);
+    assert_eq!(spool.stats().await.unwrap().refused, 45);
+    spool.tidy().await.unwrap();
+    let told = refusals(&spool.waiting(None, 99).await.unwrap());
+    assert_eq!((told.len(), told[1].details["count"].as_str()), (2, "40"));
 }
 
 #[tokio::test]

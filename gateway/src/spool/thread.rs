@@ -186,7 +186,7 @@ fn serve(
             Request::Park(number, reason, answer) => {
                 drop(answer.send(store.park(number, &reason, now_ms)));
             }
-            Request::Report(event, answer) => drop(answer.send(store.report(event))),
+            Request::Report(event, answer) => drop(answer.send(store.report(vec![event]))),
             Request::Tidy(answer) => drop(answer.send(store.tidy(now_ms))),
             Request::Stats(answer) => drop(answer.send(Ok(store.stats()))),
             Request::Close(answer) => {

@@ -1,11 +1,10 @@
 //! What the cloud says about batches.
 
-use noroshi_protocol::{Ack, DeviceId, StoreId, Stream};
+use noroshi_protocol::{Ack, RangeSet, StoreId, Stream};
 
 use super::{CLOUD_STORE, Store};
 use crate::GatewayError;
 use crate::spool::index::Flow;
-use crate::spool::own::Own;
 
 impl Store {
     /// Takes the cloud's acknowledgement; answers the batches that need not be sent any more.
@@ -27,10 +26,18 @@ impl Store {
             .iter()
             .copied()
             .chain(ack.refused.iter().map(|refusal| refusal.range));
+        let refused = ack.refused.iter().map(|refusal| {
+            let sequences = self.index.unsettled(&flow, refusal.range);
+            (refusal.reason.word(), sequences)
+        });
+        let refused: Vec<_> = refused.collect();
         let done = self.index.settle(&flow, ranges, now_ms);
         noroshi_service::failpoint::pass("spool.before_settle");
         for number in &done {
             self.mark(*number, now_ms)?;
+        }
+        for (reason, sequences) in refused {
+            self.note_refused(&flow, reason, &sequences, now_ms)?;
         }
         Ok(Settled { done, replaced })
     }
@@ -55,15 +62,8 @@ impl Store {
         };
         self.index.acknowledge(number, now_ms);
         self.mark(number, now_ms)?;
-        // The gateway's own events are not reported about, or one refusal would make another.
-        if entry.flow.device == DeviceId::gateway().as_str() {
-            return Ok(());
-        }
-        self.report(Own::park_event(
-            &entry.flow.device,
-            entry.flow.stream,
-            reason,
-        ))
+        let sequences: RangeSet = entry.sequences.iter().copied().collect();
+        self.note_refused(&entry.flow, reason, &sequences, now_ms)
     }
 
     fn note_cloud_store(&mut self, store: &StoreId) -> Result<bool, GatewayError> {
