@@ -1,5 +1,7 @@
 //! Results and events as they are read.
 
+use sqlx::sqlite::SqliteRow;
+
 use super::{Page, PageRequest, Store, signed};
 use crate::error::Result;
 
@@ -86,6 +88,34 @@ macro_rules! newest_first {
     };
 }
 
+/// A row of one of the two tables of records.
+trait Recorded: for<'row> sqlx::FromRow<'row, SqliteRow> + Send + Unpin {
+    /// Its place in the order of arrival.
+    fn id(&self) -> i64;
+    /// The query of the newest that pass a filter.
+    fn query(filter: &RecordFilter) -> &'static str;
+}
+
+impl Recorded for ResultRow {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn query(filter: &RecordFilter) -> &'static str {
+        newest_first!("result", "pipeline", filter)
+    }
+}
+
+impl Recorded for EventRow {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn query(filter: &RecordFilter) -> &'static str {
+        newest_first!("event", "kind", filter)
+    }
+}
+
 impl Store {
     /// Results, newest first.
     pub async fn results(
@@ -93,17 +123,7 @@ impl Store {
         filter: &RecordFilter,
         request: &PageRequest,
     ) -> Result<Page<ResultRow>> {
-        let query = newest_first!("result", "pipeline", filter);
-        let rows = sqlx::query_as(query)
-            .bind(request.before_row()?)
-            .bind(&filter.device)
-            .bind(&filter.site)
-            .bind(&filter.name)
-            .bind(filter.since_ms.map(signed))
-            .bind(request.fetch())
-            .fetch_all(&self.reader)
-            .await?;
-        Ok(request.page(rows, |row: &ResultRow| row.id.to_string()))
+        self.newest(filter, request).await
     }
 
     /// Events, newest first.
@@ -112,8 +132,15 @@ impl Store {
         filter: &RecordFilter,
         request: &PageRequest,
     ) -> Result<Page<EventRow>> {
-        let query = newest_first!("event", "kind", filter);
-        let rows = sqlx::query_as(query)
+        self.newest(filter, request).await
+    }
+
+    async fn newest<R: Recorded>(
+        &self,
+        filter: &RecordFilter,
+        request: &PageRequest,
+    ) -> Result<Page<R>> {
+        let rows = sqlx::query_as(R::query(filter))
             .bind(request.before_row()?)
             .bind(&filter.device)
             .bind(&filter.site)
@@ -122,6 +149,6 @@ impl Store {
             .bind(request.fetch())
             .fetch_all(&self.reader)
             .await?;
-        Ok(request.page(rows, |row: &EventRow| row.id.to_string()))
+        Ok(request.page(rows, |row: &R| row.id().to_string()))
     }
 }
