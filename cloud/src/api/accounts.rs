@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_protocol::ApiToken;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::{Admin, Caller, Credential};
-use super::input::{Body, PageQuery, list, name};
+use super::input::{Body, PageQuery, Query, list, name};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
 use crate::store::{Account, ApiTokenRow, Scope, signed, unsigned};
@@ -40,6 +40,9 @@ pub(crate) struct NewUser {
 pub(crate) struct NewPassword {
     /// 10 characters or more.
     password: String,
+    /// The password until now: whoever changes its own password shows it.
+    #[serde(default)]
+    current: Option<String>,
 }
 
 /// An API token; its secret is shown only when it is made.
@@ -62,7 +65,8 @@ pub(crate) struct NewToken {
     name: String,
     /// At most the caller's own.
     scope: Scope,
-    /// Seconds until it expires; left out means never.
+    /// Seconds until it expires; left out means never. A token that expires makes none that
+    /// lives longer than itself.
     #[serde(default)]
     ttl_s: Option<u64>,
 }
@@ -148,7 +152,8 @@ pub(crate) async fn create_user(
     Ok((StatusCode::CREATED, axum::Json(user)))
 }
 
-/// Gives a user another password: the user itself, or an administrator. Its sessions end.
+/// Gives a user another password: the user itself, who shows the one until now, or an
+/// administrator. Its sessions end.
 #[utoipa::path(put, path = "/api/v1/users/{name}/password", tag = "users",
     params(("name" = String, Path)), request_body = NewPassword, responses((status = 204)))]
 pub(crate) async fn change_password(
@@ -162,9 +167,32 @@ pub(crate) async fn change_password(
         let text = "only the user itself, signed in, or an administrator changes a password";
         return Err(Error::Forbidden(text.to_owned()).into());
     }
+    if caller.account == name {
+        // A session or token left open somewhere is not enough to take an account over.
+        check_current(&api, &name, new.current).await?;
+    }
     let hash = password::hash(new.password).await?;
     api.cloud.store.change_password(&name, &hash).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn check_current(api: &Api, name: &str, current: Option<String>) -> Result<()> {
+    let Some(current) = current else {
+        return Err(Error::invalid(
+            "send your password until now too, as `current`",
+        ));
+    };
+    let now_ms = api.cloud.now_ms();
+    api.logins.check(name, now_ms)?;
+    let account = api.cloud.store.account(name).await?;
+    if password::verify(current, account.map(|account| account.password)).await? {
+        api.logins.succeeded(name);
+        return Ok(());
+    }
+    api.logins.failed(name, now_ms);
+    Err(Error::Forbidden(
+        "`current` is not your password until now".to_owned(),
+    ))
 }
 
 /// Removes a user with its sessions and tokens.
@@ -219,9 +247,11 @@ pub(crate) async fn create_token(
         secret: random::bytes(),
     };
     let now_ms = api.cloud.now_ms();
-    let expires_ms = new
+    let wanted_ms = new
         .ttl_s
         .map(|seconds| now_ms.saturating_add(seconds.saturating_mul(1000)));
+    // Neither outlives the token that it was made with.
+    let expires_ms = wanted_ms.into_iter().chain(caller.expires_ms).min();
     let row = ApiTokenRow {
         id: secret.id.as_str().to_owned(),
         hash: secret.hash().to_string(),
@@ -244,7 +274,8 @@ pub(crate) async fn create_token(
     Ok((StatusCode::CREATED, axum::Json(created)))
 }
 
-/// Removes an API token.
+/// Removes an API token. With a token: itself, or, with the scope `operate`, one of its user's
+/// that may not do more than itself.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens",
     params(("id" = String, Path)), responses((status = 204)))]
 pub(crate) async fn delete_token(
@@ -252,9 +283,32 @@ pub(crate) async fn delete_token(
     caller: Caller,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
+    let whose = whose(&caller).map(str::to_owned);
+    if let Credential::Token(own) = &caller.credential
+        && *own != id
+    {
+        check_other(&api, caller, &id).await?;
+    }
     api.cloud
         .store
-        .delete_api_token(&id, whose(&caller))
+        .delete_api_token(&id, whose.as_deref())
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a token may remove another one.
+async fn check_other(api: &Api, caller: Caller, id: &str) -> Result<()> {
+    let caller = caller.demand(Scope::Operate)?;
+    let Some(other) = api.cloud.store.api_token(id).await? else {
+        return Err(Error::not_found("token", id));
+    };
+    if Scope::from_word(&other.scope)? > caller.scope {
+        let text = format!(
+            "a token of scope {} does not remove one of scope {}; sign in to do it",
+            caller.scope.word(),
+            other.scope
+        );
+        return Err(Error::Forbidden(text));
+    }
+    Ok(())
 }

@@ -33,10 +33,12 @@ pub(crate) struct Caller {
     pub(crate) scope: Scope,
     /// How it came in.
     pub(crate) credential: Credential,
+    /// When its API token expires; none for a session, or a token that does not.
+    pub(crate) expires_ms: Option<u64>,
 }
 
 impl Caller {
-    fn demand(self, scope: Scope) -> Result<Self> {
+    pub(crate) fn demand(self, scope: Scope) -> Result<Self> {
         if self.scope >= scope {
             return Ok(self);
         }
@@ -161,6 +163,7 @@ async fn by_token(api: &Api, text: &str) -> Result<Caller> {
         account: row.account,
         scope,
         credential: Credential::Token(row.id),
+        expires_ms: row.expires_ms.map(unsigned),
     })
 }
 
@@ -177,6 +180,7 @@ async fn by_session(api: &Api, secret: &str) -> Result<Caller> {
         account: account.name,
         scope,
         credential: Credential::Session(id),
+        expires_ms: None,
     })
 }
 

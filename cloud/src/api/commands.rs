@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_protocol::{CommandKind, PipelineId};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::{Operator, Reader};
-use super::input::{Body, PageQuery, id, list};
+use super::input::{Body, PageQuery, Query, id, list};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
 use crate::store::{CommandRow, unsigned};

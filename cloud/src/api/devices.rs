@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_protocol::DeviceId;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Admin, Operator, Reader};
-use super::input::{Body, id, list, name};
+use super::input::{Body, Query, id, list, name};
 use super::problem::ApiResult;
 use super::view::{self, Device, DeviceDetail};
 use crate::store::{PageRequest, PeerFilter, PeerOrder};
@@ -18,6 +18,7 @@ use crate::store::{PageRequest, PeerFilter, PeerOrder};
 /// Which devices.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DeviceQuery {
     /// Of one site.
     site: Option<String>,

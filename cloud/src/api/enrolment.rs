@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_protocol::SiteId;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Admin;
-use super::input::{Body, list};
+use super::input::{Body, Query, list};
 use super::problem::ApiResult;
 use crate::enrol::TokenRequest;
 use crate::error::{Error, Result};
@@ -61,6 +61,7 @@ pub(crate) struct NewEnrolmentToken {
 /// Which tokens.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TokenQuery {
     /// Of one site.
     site: Option<String>,

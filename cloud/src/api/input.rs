@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -34,6 +35,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// What an address asks for behind its `?`. Anything else is a problem that says what is wrong: a
+/// misspelt `dry_run` must not do for real what was to be tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, ApiError> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|error| {
+                let text = error.body_text();
+                Error::invalid(format!("the address is not right: {text}")).into()
+            })
+    }
+}
+
 /// The whole body, within the route's limit.
 pub(crate) async fn whole<S: Send + Sync>(
     request: Request,
@@ -56,6 +75,7 @@ pub(crate) fn id<T: FromStr>(what: &'static str, text: &str) -> Result<T> {
 /// Which page of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {
     /// Items of one page, 1 to 500; 50 if left out.
     pub(crate) limit: Option<u32>,

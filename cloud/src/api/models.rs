@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use noroshi_model::{Manifest, ModelId};
@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Operator, Reader};
-use super::input::{PageQuery, id, list, whole};
+use super::input::{PageQuery, Query, id, list, whole};
 use super::problem::ApiResult;
 use super::view::json;
 use crate::error::{Error, Result};
@@ -88,6 +88,7 @@ pub(crate) struct Compatibility {
 /// Which devices; lists are separated by commas. None of them means all.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct CompatibilityQuery {
     devices: Option<String>,
     sites: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_protocol::{DashboardToken, DeviceId, Grant, SiteId};
 use noroshi_service::files;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::{Admin, Reader};
-use super::input::{Body, PageQuery, id, list, name};
+use super::input::{Body, PageQuery, Query, id, list, name};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
 use crate::random;

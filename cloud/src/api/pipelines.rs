@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use noroshi_model::{Filter, ModelId};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Operator, Reader};
-use super::input::{Body, PageQuery, id, list, name};
+use super::input::{Body, PageQuery, Query, id, list, name};
 use super::problem::ApiResult;
 use super::view::json;
 use crate::error::{Error, Result};
@@ -100,6 +100,7 @@ pub(crate) struct RefusedDevice {
 /// How to apply.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ApplyQuery {
     /// Only answer what would become of it.
     #[serde(default)]

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Reader;
-use super::input::{PageQuery, list};
+use super::input::{PageQuery, Query, list};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
 use crate::store::{
@@ -117,6 +117,7 @@ pub(crate) struct DeviceStatistics {
 /// Which results.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ResultQuery {
     device: Option<String>,
     site: Option<String>,
@@ -130,6 +131,7 @@ pub(crate) struct ResultQuery {
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EventQuery {
     device: Option<String>,
     site: Option<String>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use noroshi_fleet::rollout::{Event, Rollout as Facts, Threshold};
@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::{Operator, Reader};
-use super::input::{Body, id, list, name};
+use super::input::{Body, Query, id, list, name};
 use super::pipelines::RefusedDevice;
 use super::problem::ApiResult;
 use crate::documents::read_rollout;
@@ -146,6 +146,7 @@ pub(crate) struct RolloutDevice {
 /// Which rollouts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RolloutQuery {
     /// In one state.
     state: Option<String>,

@@ -33,7 +33,7 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
-    fn check(&self, name: &str, now_ms: u64) -> Result<()> {
+    pub(crate) fn check(&self, name: &str, now_ms: u64) -> Result<()> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, (since_ms, _)| now_ms.saturating_sub(*since_ms) < WINDOW_MS);
         let blocked = failures
@@ -47,13 +47,13 @@ impl Logins {
         Ok(())
     }
 
-    fn failed(&self, name: &str, now_ms: u64) {
+    pub(crate) fn failed(&self, name: &str, now_ms: u64) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let name: String = name.chars().take(64).collect();
         failures.entry(name).or_insert((now_ms, 0)).1 += 1;
     }
 
-    fn succeeded(&self, name: &str) {
+    pub(crate) fn succeeded(&self, name: &str) {
         self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

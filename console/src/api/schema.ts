@@ -588,7 +588,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes an API token. */
+        /**
+         * Removes an API token. With a token: itself, or, with the scope `operate`, one of its user's
+         *     that may not do more than itself.
+         */
         delete: operations["delete_tokens_id"];
         options?: never;
         head?: never;
@@ -638,7 +641,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Gives a user another password: the user itself, or an administrator. Its sessions end. */
+        /**
+         * Gives a user another password: the user itself, who shows the one until now, or an
+         *     administrator. Its sessions end.
+         */
         put: operations["put_users_name_password"];
         post?: never;
         delete?: never;
@@ -1098,6 +1104,8 @@ export interface components {
         };
         /** @description A new password. */
         NewPassword: {
+            /** @description The password until now: whoever changes its own password shows it. */
+            current?: string | null;
             /** @description 10 characters or more. */
             password: string;
         };
@@ -1155,7 +1163,8 @@ export interface components {
             scope: components["schemas"]["Scope"];
             /**
              * Format: int64
-             * @description Seconds until it expires; left out means never.
+             * @description Seconds until it expires; left out means never. A token that expires makes none that
+             *     lives longer than itself.
              */
             ttl_s?: number | null;
         };
