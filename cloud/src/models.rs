@@ -26,14 +26,15 @@ impl Cloud {
             detail: error.to_string(),
         })?;
         if let Some(known) = self.same_version(&manifest, bytes).await? {
-            return Ok(Published::Known(known));
+            let _one_at_a_time = self.publishing.lock().await;
+            return self.known(known).await;
         }
         self.check_files(&manifest).await?;
         // Not under the lock: a file may take minutes.
         self.inspect(&manifest, bytes).await?;
         let _one_at_a_time = self.publishing.lock().await;
         if let Some(known) = self.same_version(&manifest, bytes).await? {
-            return Ok(Published::Known(known));
+            return self.known(known).await;
         }
         self.check_next(&manifest).await?;
         let now_ms = self.signing_time()?;
@@ -54,6 +55,15 @@ impl Cloud {
             .version(&manifest.model, manifest.version)
             .await
             .map(Published::New)
+    }
+
+    /// A version of the store, released again if the publication that made it did not come to
+    /// its end.
+    async fn known(&self, known: VersionRow) -> Result<Published> {
+        if !self.releases.holds(&release_file(&known)?)? {
+            self.release_all().await?;
+        }
+        Ok(Published::Known(known))
     }
 
     async fn same_version(&self, manifest: &Manifest, bytes: &[u8]) -> Result<Option<VersionRow>> {
@@ -155,6 +165,11 @@ impl Cloud {
     /// grows old.
     pub async fn renew_releases(&self) -> Result<()> {
         let _one_at_a_time = self.publishing.lock().await;
+        self.release_all().await
+    }
+
+    /// Releases what the store says; under the lock of publications.
+    async fn release_all(&self) -> Result<()> {
         let now_ms = self.signing_time()?;
         let files = self.release_files().await?;
         self.releases

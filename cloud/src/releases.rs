@@ -234,6 +234,21 @@ impl Releases {
         Ok(document["signed"][field].clone())
     }
 
+    /// Whether a file is released: named by the metadata that readers see now.
+    pub fn holds(&self, file: &ReleaseFile) -> Result<bool> {
+        let seen = |name: &str, field: &str| match self.field(name, field) {
+            Err(Error::File(error)) if error.is_not_found() => Ok(serde_json::Value::Null),
+            seen => seen,
+        };
+        // Every role of one publication has the same version.
+        let Some(version) = seen("timestamp.json", "version")?.as_u64() else {
+            return Ok(false);
+        };
+        let targets = seen(&format!("{version}.{DELEGATION}.json"), "targets")?;
+        let released = targets[&file.name]["hashes"]["sha256"].as_str();
+        Ok(released == Some(file.sha256.to_string().as_str()))
+    }
+
     fn install(&self, next: &Path) -> Result<()> {
         let mut names = file_names(next)?;
         // The file that makes all the others visible comes last.
