@@ -81,6 +81,8 @@ pub struct Cloud {
     pub inspector: Inspector,
     /// Wakes the rollout driver.
     pub rollouts: Notify,
+    /// Wakes whoever issues marked documents.
+    pub(crate) unissued: Notify,
     /// Documents are issued one after the other.
     pub(crate) issuing: Mutex<()>,
     /// Changes of pipelines and rollouts are decided one after the other.
@@ -165,6 +167,7 @@ impl Cloud {
                 patience: Duration::from_secs(config.inspector_seconds),
             },
             rollouts: Notify::new(),
+            unissued: Notify::new(),
             issuing: Mutex::new(()),
             deciding: Mutex::new(()),
             publishing: Mutex::new(()),

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use noroshi_gateway::devices_http::{BlobFile, Upstream, UpstreamError};
 use noroshi_model::Digest;
-use noroshi_protocol::{DeviceId, Domain, Envelope, Identity, Message, OrgId, TimeAnswer};
+use noroshi_protocol::{
+    CertificateSerial, DeviceId, Domain, Envelope, Identity, Message, OrgId, TimeAnswer,
+};
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -86,11 +88,8 @@ impl Upstream for CloudUpstream {
         Ok(envelope.to_cbor().into())
     }
 
-    async fn admits(&self, peer: &Identity) -> bool {
-        self.0.admits(peer).await.unwrap_or_else(|error| {
-            tracing::error!(%error, %peer, "nobody can be let in");
-            false
-        })
+    async fn admits(&self, peer: &Identity, serial: &CertificateSerial) -> bool {
+        self.0.lets_in(peer, serial).await
     }
 
     async fn desired(

@@ -59,22 +59,24 @@ impl Cloud {
         self.send(device, &site, &id, times, envelope).await
     }
 
-    /// Issues the document of a site (its plans) if it should say something new. Whether it was.
+    /// Issues the document of a site (its plans, and revoked certificates) if it should say
+    /// something new. Whether it was.
     pub async fn issue_site(&self, site: &SiteId) -> Result<bool> {
         let _one_at_a_time = self.issuing.lock().await;
         let key = peer_key(site, &DeviceId::gateway());
         let plans = self.plans_of(site).await?;
         let current = self.store.desired(&key).await?;
         let now_ms = self.signing_time()?;
+        let revoked = self.store.revocations(site, now_ms).await?;
         if let Some(current) = &current
             && !is_half_over(current, now_ms)
         {
             let said = SiteDesired::from_cbor(&current.payload)
                 .map_err(|error| Error::corrupt("site plan", error))?;
-            if said.plans == plans {
+            if said.plans == plans && said.revoked == revoked {
                 return Ok(false);
             }
-        } else if current.is_none() && plans.is_empty() {
+        } else if current.is_none() && plans.is_empty() && revoked.is_empty() {
             return Ok(false);
         }
         let desired = SiteDesired {
@@ -85,6 +87,7 @@ impl Cloud {
             issued_ms: now_ms,
             expires_ms: self.expiry(now_ms),
             plans,
+            revoked,
         };
         let envelope = Envelope::seal(Domain::SitePlan, &desired, &self.online_key);
         let times = (desired.sequence, now_ms, desired.expires_ms);

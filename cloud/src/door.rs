@@ -12,8 +12,8 @@ use noroshi_gateway::choices::Plans;
 use noroshi_gateway::delivery::{BoxError, Holder, Incoming, Intake, Kept, Records};
 use noroshi_gateway::live::LiveFeed;
 use noroshi_protocol::{
-    Channel, DashboardToken, DeviceId, Domain, Envelope, Grant, Identity, Message, Reply, Reported,
-    Status, StoreId, Topic,
+    CertificateSerial, Channel, DashboardToken, DeviceId, Domain, Envelope, Grant, Identity,
+    Message, Reply, Reported, Status, StoreId, Topic,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -100,13 +100,10 @@ impl CloudDoor {
 
 #[async_trait]
 impl Door for CloudDoor {
-    async fn admit(&self, identity: &Identity, _serial: Option<&str>) -> bool {
-        match self.cloud.admits(identity).await {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                tracing::error!(%error, peer = %identity, "nobody can be let in");
-                false
-            }
+    async fn admit(&self, identity: &Identity, serial: Option<&str>) -> bool {
+        match serial.and_then(|serial| serial.parse().ok()) {
+            Some(serial) => self.cloud.lets_in(identity, &serial).await,
+            None => false,
         }
     }
 
@@ -230,9 +227,18 @@ fn open_report(
 }
 
 impl Cloud {
-    /// Whether a certificate's holder may speak to the cloud: enrolled, not revoked, and, if it
-    /// is a device, of the site that the cloud serves.
-    pub async fn admits(&self, identity: &Identity) -> Result<bool> {
+    /// [`admits`](Self::admits), and nobody while that can't be said.
+    pub(crate) async fn lets_in(&self, identity: &Identity, serial: &CertificateSerial) -> bool {
+        self.admits(identity, serial).await.unwrap_or_else(|error| {
+            tracing::error!(%error, peer = %identity, "nobody can be let in");
+            false
+        })
+    }
+
+    /// Whether the holder of the certificate with this serial may speak to the cloud: the
+    /// certificate is of its current enrolment, neither was revoked, and a device is of the site
+    /// that the cloud serves.
+    pub async fn admits(&self, identity: &Identity, serial: &CertificateSerial) -> Result<bool> {
         if *identity.org() != self.org {
             return Ok(false);
         }
@@ -241,10 +247,8 @@ impl Cloud {
             Identity::Gateway { site, .. } => (peer_key(site, &DeviceId::gateway()), false),
             Identity::Cloud { .. } => return Ok(false),
         };
-        let peer = self.store.peer(&key).await?;
-        Ok(peer.is_some_and(|peer| {
-            peer.revoked_ms.is_none() && (!direct_only || peer.site == self.direct().as_str())
-        }))
+        let site = self.store.admitted(&key, serial).await?;
+        Ok(site.is_some_and(|site| !direct_only || site == self.direct().as_str()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use noroshi_gateway::devices_http::certificate_serial;
 use noroshi_protocol::{
     Domain, EnrolAnswer, EnrolKind, EnrolRequest, EnrolToken, Envelope, Identity as Peer, Message,
     PublicKey, SigningKey, SiteId,
@@ -11,7 +12,7 @@ use noroshi_service::tls::Leaf;
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::random;
-use crate::store::{Enrolled, NewEnrolmentToken, PeerKind, Redemption, unknown_token};
+use crate::store::{Enrolled, Issued, NewEnrolmentToken, PeerKind, Redemption, unknown_token};
 
 /// How long a certificate of a device or gateway is valid.
 const LIFETIME: Duration = Duration::from_hours(365 * 24);
@@ -88,20 +89,22 @@ impl Cloud {
             name: request.name.clone(),
             capabilities: request.capabilities.clone(),
         };
-        let enrolled = self.store.redeem(&redemption, now_ms).await?;
+        let issue = |enrolled: &Enrolled| self.certify(&request, enrolled, now_ms);
+        let (enrolled, issued) = self.store.redeem(&redemption, now_ms, issue).await?;
         tracing::info!(site.id = %enrolled.site, device.id = %enrolled.device, "enrolled");
-        let answer = self.answer(&request, enrolled, now_ms)?;
+        if enrolled.kind == PeerKind::Gateway {
+            // Whoever was this gateway before is not any more.
+            let before = self.peer_of(&enrolled).client_id();
+            self.outlet().kick(&before).await;
+            self.unissued.notify_one();
+        }
+        let answer = self.answer(&request, enrolled, issued, now_ms);
         Ok(seal_answer(&answer, &self.answer_key))
     }
 
-    fn answer(
-        &self,
-        request: &EnrolRequest,
-        enrolled: Enrolled,
-        now_ms: u64,
-    ) -> Result<EnrolAnswer> {
+    fn peer_of(&self, enrolled: &Enrolled) -> Peer {
         let org = self.org.clone();
-        let peer = match enrolled.kind {
+        match enrolled.kind {
             PeerKind::Device => Peer::Device {
                 org,
                 device: enrolled.device.clone(),
@@ -110,9 +113,13 @@ impl Cloud {
                 org,
                 site: enrolled.site.clone(),
             },
-        };
+        }
+    }
+
+    fn certify(&self, request: &EnrolRequest, enrolled: &Enrolled, now_ms: u64) -> Result<Issued> {
+        let internal = |text: String| Error::Internal(text);
         let leaf = Leaf {
-            peer,
+            peer: self.peer_of(enrolled),
             public_key: request.public_key.clone(),
             issued_ms: now_ms,
             lifetime: LIFETIME,
@@ -120,8 +127,23 @@ impl Cloud {
         let certificate = self
             .authority
             .issue(&leaf)
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(EnrolAnswer {
+            .map_err(|error| internal(error.to_string()))?;
+        Ok(Issued {
+            serial: certificate_serial(&certificate)
+                .ok_or_else(|| internal("a new certificate has no serial number".to_owned()))?,
+            certificate: certificate.to_vec(),
+            expires_ms: now_ms.saturating_add(LIFETIME.as_millis() as u64),
+        })
+    }
+
+    fn answer(
+        &self,
+        request: &EnrolRequest,
+        enrolled: Enrolled,
+        issued: Issued,
+        now_ms: u64,
+    ) -> EnrolAnswer {
+        EnrolAnswer {
             org: self.org.clone(),
             site: enrolled.site,
             kind: match enrolled.kind {
@@ -131,9 +153,9 @@ impl Cloud {
             enrolment: enrolled.enrolment,
             public_key: request.public_key.clone(),
             nonce: request.nonce.clone(),
-            chain: vec![serde_bytes::ByteBuf::from(certificate.to_vec())],
+            chain: vec![serde_bytes::ByteBuf::from(issued.certificate)],
             issued_ms: now_ms,
-        })
+        }
     }
 }
 

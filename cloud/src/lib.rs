@@ -16,6 +16,7 @@ mod enrol;
 mod error;
 mod init;
 mod inspect;
+mod issuing;
 mod keys;
 mod models;
 mod mqtt_proxy;

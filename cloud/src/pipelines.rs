@@ -66,14 +66,12 @@ impl Cloud {
             return Ok(applied);
         }
         self.check_no_rollout(&wanted.pipeline, &devices).await?;
-        let dropped = self
-            .store
+        // Without the time nothing could be issued: better said now than found out later.
+        self.signing_time()?;
+        self.store
             .apply_pipeline(&applied.row, &applied.assigned)
             .await?;
-        let running = applied.assigned.iter().map(|one| &one.device);
-        for device in running.chain(&dropped) {
-            self.issue_device(device).await?;
-        }
+        self.unissued.notify_one();
         Ok(applied)
     }
 
@@ -191,9 +189,9 @@ impl Cloud {
     pub async fn remove_pipeline(&self, pipeline: &PipelineId) -> Result<()> {
         let _one_at_a_time = self.deciding.lock().await;
         self.check_no_rollout(pipeline, &[]).await?;
-        for device in self.store.delete_pipeline(pipeline).await? {
-            self.issue_device(&device).await?;
-        }
+        self.signing_time()?;
+        self.store.delete_pipeline(pipeline).await?;
+        self.unissued.notify_one();
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Revocation: the key, the session, what is retained. Never lifted, but by a new enrolment.
 
-use noroshi_protocol::{DeviceId, Identity, SiteId};
+use noroshi_protocol::{DeviceId, SiteId};
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -10,11 +10,7 @@ impl Cloud {
     /// Revokes a device for ever.
     pub async fn revoke_device(&self, device: &DeviceId) -> Result<()> {
         let peer = self.store.device(device.as_str()).await?;
-        let identity = Identity::Device {
-            org: self.org.clone(),
-            device: device.clone(),
-        };
-        self.revoke(&peer, &identity).await?;
+        self.revoke(&peer).await?;
         // It is in no rollout any more.
         self.rollouts.notify_one();
         Ok(())
@@ -29,18 +25,15 @@ impl Cloud {
         let peer = peer
             .filter(|peer| peer.revoked_ms.is_none())
             .ok_or_else(|| Error::not_found("gateway of the site", site.as_str()))?;
-        let identity = Identity::Gateway {
-            org: self.org.clone(),
-            site: site.clone(),
-        };
-        self.revoke(&peer, &identity).await
+        self.revoke(&peer).await
     }
 
-    async fn revoke(&self, peer: &PeerRow, identity: &Identity) -> Result<()> {
+    // Its session ends, and gateways are told, by whoever issues documents: the store's word is
+    // enough for that, so it happens after a crash as well.
+    async fn revoke(&self, peer: &PeerRow) -> Result<()> {
         self.store.revoke_peer(&peer.id, self.now_ms()).await?;
-        self.outlet().kick(&identity.client_id()).await;
-        self.clear_topics(peer).await?;
-        tracing::info!(peer = %identity, "revoked");
+        self.unissued.notify_one();
+        tracing::info!(peer = %self.identity_of(peer)?, "revoked");
         Ok(())
     }
 }

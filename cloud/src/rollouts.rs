@@ -130,14 +130,15 @@ impl Cloud {
             }
         }
         // Consolidated: from here on the rollout has no say in the documents.
-        for member in &rollout.spec().members {
-            self.issue_device(member.device.as_str()).await?;
-        }
         let mut sites: Vec<_> = rollout.spec().members.iter().map(|m| &m.site).collect();
         sites.sort();
         sites.dedup();
+        // Sites first: whoever reports about a plan should meet a gateway that knows it.
         for site in sites {
             self.issue_site(site).await?;
+        }
+        for member in &rollout.spec().members {
+            self.issue_device(member.device.as_str()).await?;
         }
         self.store.note_carried(&row.id, row.row_version).await
     }

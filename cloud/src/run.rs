@@ -92,6 +92,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     parts.spawn("choices", conductor.run(stop.clone()));
     parts.spawn("notices", notices.telling(plans).run(stop.clone()));
     parts.spawn("rollouts", drive(cloud.clone(), stop.clone()));
+    parts.spawn("issuing", issue(cloud.clone(), stop.clone()));
     parts.spawn("renewal", renew(cloud.clone(), renewed, stop.clone()));
     parts.spawn("http", serve(http, app, stop.clone()));
     parts.spawn(
@@ -188,6 +189,10 @@ async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) -> s
 
 async fn drive(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
     cloud.drive_rollouts(stop).await
+}
+
+async fn issue(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
+    cloud.keep_issuing(stop).await
 }
 
 /// Signs anew what would grow old. A failure is told once and tried again: what was signed

@@ -4,10 +4,11 @@
 
 mod common;
 
-use common::{PATIENCE, World, acknowledged, batch, send};
+use common::{Device, PATIENCE, World, acknowledged, batch, send};
 use noroshi_protocol::{Channel, Live, Message as _, Topic};
 use noroshi_service::session::{
-    self, Address, Connect, Credentials, PublishOutcome, SessionEvent, SessionOptions, Subscription,
+    self, Address, Connect, Credentials, DisconnectReason, PublishOutcome, SessionEvent,
+    SessionOptions, Subscription,
 };
 use noroshi_service::tls;
 use serde_json::{Value, json};
@@ -87,6 +88,53 @@ async fn a_devices_results_are_stored_once_and_then_acknowledged() {
         .await
         .unwrap();
     assert_eq!(shut.status(), 403, "a revoked device is turned away");
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_gateways_old_certificate_is_refused_at_both_doors() {
+    let mut world = World::new().await;
+    let token = world.token().await;
+    let site = json!({"name": "Hall", "id": "hall"});
+    world.post(&token, "/api/v1/sites", site).await;
+    let first = world.enrol_in(&token, "hall", "gateway").await;
+    let base = format!("https://127.0.0.1:{}", world.ports.device_https.unwrap());
+    let ask = async |gateway: &Device, world: &World| {
+        let client = tls::http_client(gateway.tls(world)).unwrap();
+        let url = format!("{base}/device/v1/tuf/timestamp.json");
+        client.get(url).send().await.unwrap().status().as_u16()
+    };
+    let (handle, _events) = first.connect(&mut world);
+    let ready = tokio::time::timeout(PATIENCE, handle.connected()).await;
+    ready.expect("it is let in").unwrap();
+    assert_eq!(ask(&first, &world).await, 200);
+
+    let path = world.url("/api/v1/sites/hall/gateway");
+    let revoked = world.http.delete(path).bearer_auth(&token).send().await;
+    assert_eq!(revoked.unwrap().status(), 204);
+    assert_eq!(ask(&first, &world).await, 403);
+    let second = world.enrol_in(&token, "hall", "gateway").await;
+    assert_eq!(ask(&first, &world).await, 403);
+    assert_eq!(ask(&second, &world).await, 200);
+
+    // The old one's session has ended, and knocking again does not help.
+    let (_old, mut events) = first.connect(&mut world);
+    let refused = async {
+        loop {
+            if let SessionEvent::Disconnected {
+                reason: DisconnectReason::Refused(why),
+                ..
+            } = events.recv().await.unwrap()
+            {
+                return why;
+            }
+        }
+    };
+    let why = tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(why.contains("NotAuthorized"), "{why}");
+    let (handle, _events) = second.connect(&mut world);
+    let ready = tokio::time::timeout(PATIENCE, handle.connected()).await;
+    ready.expect("the new one is let in").unwrap();
     world.stop.cancel();
 }
 

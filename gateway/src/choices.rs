@@ -4,6 +4,8 @@
 //! What was given is written down before it is published, so a restart, with or without the
 //! cloud, goes on where it was and never takes a choice back.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,43 +13,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use noroshi_fleet::assignment::Clock;
-use noroshi_fleet::chooser::{self, Choices, Reports};
 use noroshi_protocol::{
     Channel, Choice, DeviceId, Message as _, OrgId, PlanId, Reported, SiteDesired, SiteId, Topic,
-    UpdatePhase, Which, limits,
+    Which, limits,
 };
 use noroshi_service::clock::SessionClock;
 use noroshi_service::files;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::GatewayError;
 use crate::broker::BrokerHandle;
+use ledger::{Ledger, PhaseNote};
 
 /// Expiry is looked at this often.
 const LOOK: Duration = Duration::from_secs(5);
 /// Largest file that is read back.
 const FILE_BYTES: u64 = 8 << 20;
-/// Plans of which reports are remembered.
-const PLANS: usize = 256;
-
-/// What is written down.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Ledger {
-    #[serde(default)]
-    desired: Option<SiteDesired>,
-    /// By plan, by device.
-    given: BTreeMap<PlanId, BTreeMap<DeviceId, Which>>,
-    /// The plan whose choice each device's topic retains.
-    published: BTreeMap<DeviceId, (PlanId, Which)>,
-    reports: BTreeMap<PlanId, BTreeMap<DeviceId, (PhaseNote, Which)>>,
-}
-
-/// A phase as far as choosing needs it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct PhaseNote(UpdatePhase);
 
 #[derive(Debug, Default)]
 struct State {
@@ -69,15 +52,30 @@ impl Plans {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the site's document, already verified. An older one is ignored.
-    pub fn desired(&self, desired: SiteDesired) {
+    /// Takes the site's document, already verified. Whether it counts: an older one is ignored.
+    pub fn desired(&self, desired: SiteDesired) -> bool {
         let mut state = self.state();
-        let known = state.ledger.desired.as_ref().map(|known| known.sequence);
-        if known.is_some_and(|known| known >= desired.sequence) {
-            return;
+        let known = state.ledger.desired.as_ref();
+        if known.is_some_and(|known| known.sequence >= desired.sequence) {
+            return known == Some(&desired);
         }
         state.ledger.desired = Some(desired);
         state.changed = true;
+        drop(state);
+        self.waker.notify_one();
+        true
+    }
+
+    /// The site's document that counts, over restarts.
+    pub fn known(&self) -> Option<SiteDesired> {
+        self.state().ledger.desired.clone()
+    }
+
+    /// Forgets what a device that was revoked has said.
+    pub fn forget(&self, device: &DeviceId) {
+        let mut state = self.state();
+        state.orders.remove(device);
+        state.changed |= state.ledger.forget(device);
         drop(state);
         self.waker.notify_one();
     }
@@ -97,15 +95,10 @@ impl Plans {
         let Some(update) = &reported.update else {
             return;
         };
-        if state.ledger.reports.len() >= PLANS && !state.ledger.reports.contains_key(&update.plan) {
-            return;
-        }
         let note = (PhaseNote(update.phase.clone()), update.choice);
-        let reports = state.ledger.reports.entry(update.plan.clone()).or_default();
-        if reports.get(&reported.device) == Some(&note) {
+        if !state.ledger.note(&reported.device, &update.plan, note) {
             return;
         }
-        reports.insert(reported.device.clone(), note);
         state.changed = true;
         drop(state);
         self.waker.notify_one();
@@ -217,137 +210,19 @@ impl Conductor {
     }
 }
 
-type Change = (DeviceId, Option<(PlanId, Which)>);
-
-impl Ledger {
-    /// Decides anew; answers whose retained choice changes.
-    fn decide(&mut self, clock: Clock) -> Vec<Change> {
-        let Some(desired) = &self.desired else {
-            return Vec::new();
-        };
-        let plans = chooser::in_force(desired, clock);
-        let mut wanted: BTreeMap<DeviceId, (PlanId, Which)> = BTreeMap::new();
-        for plan in &plans {
-            let reports: Reports = self
-                .reports
-                .get(&plan.id)
-                .map(|reports| {
-                    reports
-                        .iter()
-                        .map(|(device, (phase, which))| (device.clone(), (phase.0.clone(), *which)))
-                        .collect()
-                })
-                .unwrap_or_default();
-            let given: Choices = self.given.get(&plan.id).cloned().unwrap_or_default();
-            let choices = chooser::choices(plan, &reports, &given);
-            for (device, which) in &choices {
-                // Documents are in the order of issue: a device's later plan counts.
-                wanted.insert(device.clone(), (plan.id.clone(), *which));
-            }
-            self.given.insert(plan.id.clone(), choices);
-        }
-        let known = |id: &PlanId| plans.iter().any(|plan| plan.id == *id);
-        self.given.retain(|id, _| known(id));
-        self.reports.retain(|id, _| known(id));
-        let gone = self
-            .published
-            .keys()
-            .filter(|device| !wanted.contains_key(*device));
-        let mut changes: Vec<Change> = gone.map(|device| (device.clone(), None)).collect();
-        for (device, choice) in &wanted {
-            if self.published.get(device) != Some(choice) {
-                changes.push((device.clone(), Some(choice.clone())));
-            }
-        }
-        self.published = wanted;
-        changes
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use noroshi_protocol::{PlanState, SitePlan};
+    use noroshi_protocol::PlanState;
 
+    use super::ledger::tests::desired;
     use super::*;
 
-    fn desired(sequence: u64, plans: &[(&str, PlanState)]) -> SiteDesired {
-        let plan = |(id, state): &(&str, PlanState)| SitePlan {
-            id: id.parse().unwrap(),
-            rollout: "r".parse().unwrap(),
-            devices: vec!["a".parse().unwrap(), "b".parse().unwrap()],
-            parallel: 1,
-            max_failures: 0,
-            state: *state,
-        };
-        SiteDesired {
-            format: 1,
-            org: "o".parse().unwrap(),
-            site: "s".parse().unwrap(),
-            sequence,
-            issued_ms: 0,
-            expires_ms: 1_000,
-            plans: plans.iter().map(plan).collect(),
-        }
-    }
-
-    fn report(ledger: &mut Ledger, device: &str, phase: UpdatePhase, which: Which) {
-        ledger
-            .reports
-            .entry("p".parse().unwrap())
-            .or_default()
-            .insert(device.parse().unwrap(), (PhaseNote(phase), which));
-    }
-
-    fn words(changes: Vec<Change>) -> Vec<String> {
-        changes
-            .into_iter()
-            .map(|(device, choice)| match choice {
-                Some((plan, which)) => format!("{device} {plan} {which:?}"),
-                None => format!("{device} cleared"),
-            })
-            .collect()
-    }
-
     #[test]
-    fn a_plan_is_carried_out_one_after_the_other_and_cleared_at_its_end() {
-        let mut ledger = Ledger {
-            desired: Some(desired(1, &[("p", PlanState::Running)])),
-            ..Ledger::default()
-        };
-        let now = Clock::Synced(5);
-        assert_eq!(words(ledger.decide(now)), ["a p Wait", "b p Wait"]);
-        report(&mut ledger, "a", UpdatePhase::Ready, Which::Wait);
-        report(&mut ledger, "b", UpdatePhase::Ready, Which::Wait);
-        assert_eq!(words(ledger.decide(now)), ["a p Go"]);
-        assert!(ledger.decide(now).is_empty());
-        // A restart reads the same file and goes on.
-        let file = serde_cbor::to_vec(&ledger).unwrap();
-        let mut ledger: Ledger = serde_cbor::from_slice(&file).unwrap();
-        report(&mut ledger, "a", UpdatePhase::Active, Which::Go);
-        assert_eq!(words(ledger.decide(now)), ["b p Go"]);
-        report(
-            &mut ledger,
-            "b",
-            UpdatePhase::Failed("no".into()),
-            Which::Go,
-        );
-        assert_eq!(words(ledger.decide(now)), ["a p Revert", "b p Revert"]);
-        ledger.desired = Some(desired(2, &[]));
-        assert_eq!(words(ledger.decide(now)), ["a cleared", "b cleared"]);
-        assert_eq!(ledger.given.len() + ledger.reports.len(), 0);
-    }
-
-    #[test]
-    fn past_its_expiry_no_go_is_given() {
-        let mut ledger = Ledger {
-            desired: Some(desired(1, &[("p", PlanState::Running)])),
-            ..Ledger::default()
-        };
-        report(&mut ledger, "a", UpdatePhase::Ready, Which::Wait);
-        assert_eq!(
-            words(ledger.decide(Clock::Synced(2_000))),
-            ["a p Wait", "b p Wait"]
-        );
-        assert_eq!(words(ledger.decide(Clock::Synced(900))), ["a p Go"]);
+    fn an_older_document_does_not_count() {
+        let plans = Plans::default();
+        assert!(plans.desired(desired(2, &[])));
+        assert!(plans.desired(desired(2, &[])), "the same again");
+        assert!(!plans.desired(desired(1, &[("p", PlanState::Running)])));
+        assert_eq!(plans.known().unwrap().sequence, 2);
     }
 }

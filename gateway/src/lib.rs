@@ -22,6 +22,7 @@ pub mod live;
 mod metrics;
 mod presence;
 pub mod relay;
+pub mod revocations;
 pub mod run;
 pub mod site;
 pub mod site_store;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use noroshi_model::Digest;
 use noroshi_protocol::{
-    DeviceId, Domain, Envelope, Identity as Peer, Message as _, OrgId, TimeAnswer, limits,
+    CertificateSerial, DeviceId, Domain, Envelope, Identity as Peer, Message as _, OrgId,
+    TimeAnswer, limits,
 };
 use noroshi_service::clock::SessionClock;
 use noroshi_service::tls::Identity;
@@ -16,6 +17,7 @@ use noroshi_service::tls::Identity;
 use crate::blobs::{BlobCache, Origin};
 use crate::devices_http::{BlobFile, Upstream, UpstreamError};
 use crate::http::{get_bounded, post_bounded};
+use crate::revocations::Revocations;
 use crate::site_store::SiteStore;
 use crate::trust::Trust;
 
@@ -35,6 +37,8 @@ pub struct Relay {
     pub origin: Origin,
     /// The site's documents.
     pub store: SiteStore,
+    /// Whom the site lets in no more.
+    pub revocations: Revocations,
     /// Release metadata.
     pub trust: Arc<Trust>,
     /// Blobs.
@@ -76,9 +80,10 @@ impl Upstream for Relay {
         Ok(envelope.to_cbor().into())
     }
 
-    async fn admits(&self, peer: &Peer) -> bool {
-        // Revocations are the cloud's to know; it answers for what is relayed.
-        peer.org() == self.identity.peer().org() && matches!(peer, Peer::Device { .. })
+    async fn admits(&self, peer: &Peer, serial: &CertificateSerial) -> bool {
+        peer.org() == self.identity.peer().org()
+            && matches!(peer, Peer::Device { .. })
+            && !self.revocations.forbids(serial)
     }
 
     async fn desired(&self, _peer: &Peer, device: &DeviceId) -> Result<Bytes, UpstreamError> {

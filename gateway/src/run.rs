@@ -30,6 +30,7 @@ use crate::live::Renderer;
 use crate::metrics::Metrics;
 use crate::presence::Attendance;
 use crate::relay::Relay;
+use crate::revocations::Revocations;
 use crate::site::{Behind, SiteDoor, SiteDown};
 use crate::site_store::SiteStore;
 use crate::spool::{Probe, Spool, SpoolOptions};
@@ -108,7 +109,13 @@ async fn assemble(
     )
     .await?;
 
-    let door = SiteDoor::new(start.clone(), clock.clone(), trust.clone());
+    let revocations = Revocations::default();
+    let door = SiteDoor::new(
+        start.clone(),
+        clock.clone(),
+        trust.clone(),
+        revocations.clone(),
+    );
     let options = BrokerOptions {
         certificates: Some(certificates(config, &identity)?),
         dashboards: config.listen.dashboards,
@@ -141,6 +148,7 @@ async fn assemble(
         handle.clone(),
         plans,
         trust.clone(),
+        revocations.clone(),
     );
     down.restore().await;
 
@@ -161,6 +169,7 @@ async fn assemble(
         clock: clock.clone(),
         origin,
         store,
+        revocations,
         trust: trust.clone(),
         blobs: BlobCache::new(config.state_dir.join("blobs"), config.quota.blob_bytes),
     });

@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use noroshi_protocol::{
-    Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Topic, limits,
+    Channel, DeviceId, Envelope, Grant, Identity, Message as _, Reported, Revocation, Topic, limits,
 };
 use noroshi_service::clock::SessionClock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::GatewayError;
 use crate::blobs::Origin;
@@ -23,6 +23,7 @@ use crate::choices::Plans;
 use crate::delivery::{Incoming, Intake};
 use crate::http::get_bounded;
 use crate::live::LiveFeed;
+use crate::revocations::Revocations;
 use crate::site_store::SiteStore;
 use crate::start::Start;
 use crate::trust::Trust;
@@ -33,6 +34,7 @@ pub struct SiteDoor {
     start: Start,
     clock: Arc<SessionClock>,
     trust: Arc<Trust>,
+    revocations: Revocations,
     behind: std::sync::OnceLock<Behind>,
 }
 
@@ -50,11 +52,17 @@ pub struct Behind {
 
 impl SiteDoor {
     /// A door with nothing behind it yet.
-    pub fn new(start: Start, clock: Arc<SessionClock>, trust: Arc<Trust>) -> Arc<Self> {
+    pub fn new(
+        start: Start,
+        clock: Arc<SessionClock>,
+        trust: Arc<Trust>,
+        revocations: Revocations,
+    ) -> Arc<Self> {
         Arc::new(Self {
             start,
             clock,
             trust,
+            revocations,
             behind: std::sync::OnceLock::new(),
         })
     }
@@ -85,9 +93,10 @@ impl SiteDoor {
 
 #[async_trait]
 impl Door for SiteDoor {
-    async fn admit(&self, identity: &Identity, _serial: Option<&str>) -> bool {
+    async fn admit(&self, identity: &Identity, serial: Option<&str>) -> bool {
         // Its site is ours by coming here; a device that moved is told so by its documents.
         matches!(identity, Identity::Device { org, .. } if *org == self.start.org)
+            && !self.revocations.forbids_text(serial)
     }
 
     async fn grant(&self, token: &str) -> Option<Grant> {
@@ -131,6 +140,7 @@ pub struct SiteDown {
     broker: BrokerHandle,
     plans: Plans,
     trust: Arc<Trust>,
+    revocations: Revocations,
     linked: AtomicBool,
     changed: mpsc::Sender<(Topic, Bytes)>,
 }
@@ -165,6 +175,8 @@ impl Documents {
 
 /// How often the cloud is asked for the plans.
 const ASK: Duration = Duration::from_mins(10);
+/// How often sessions are compared with what was revoked.
+const LOOK: Duration = Duration::from_secs(30);
 /// Documents that may wait for release metadata.
 const WAITING: usize = 256;
 
@@ -176,6 +188,7 @@ impl SiteDown {
         broker: BrokerHandle,
         plans: Plans,
         trust: Arc<Trust>,
+        revocations: Revocations,
     ) -> (Arc<Self>, Documents) {
         let (changed, waiting) = mpsc::channel(WAITING);
         let documents = Documents {
@@ -189,6 +202,7 @@ impl SiteDown {
             broker,
             plans,
             trust,
+            revocations,
             linked: AtomicBool::new(false),
             changed,
         };
@@ -200,8 +214,12 @@ impl SiteDown {
         self.linked.load(Ordering::Relaxed)
     }
 
-    /// Retained state after a start: the broker has forgotten it.
+    /// Retained state after a start: the broker has forgotten it. Whoever was revoked by the
+    /// last document that was believed stays so, with or without the cloud.
     pub async fn restore(&self) {
+        if let Some(known) = self.plans.known() {
+            self.cut_off(&known.revoked).await;
+        }
         for (device, document) in self.store.all() {
             if device != DeviceId::gateway() {
                 let topic = self.start.topic_of(device, Channel::Desired);
@@ -219,14 +237,17 @@ impl SiteDown {
     ) -> Result<(), GatewayError> {
         let mut changed = self.trust.changed();
         let mut ask = tokio::time::interval(ASK);
+        let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 changed = changed.changed() => match changed {
-                    Ok(()) => self.read_plans(),
+                    Ok(()) => self.read_plans().await,
                     Err(_) => return Ok(()),
                 },
                 _ = ask.tick() => self.ask_for_plans(&origin).await,
+                // Somebody may have come in while the list was being replaced.
+                _ = look.tick() => self.turn_away().await,
             }
         }
     }
@@ -242,17 +263,54 @@ impl SiteDown {
         }
     }
 
-    fn read_plans(&self) {
+    async fn read_plans(&self) {
         let Some(document) = self.store.get(&DeviceId::gateway()) else {
             return;
         };
         match self.trust.site_desired(&document) {
             Ok(desired) if desired.org == self.start.org && desired.site == self.start.site => {
-                self.plans.desired(desired);
+                let revoked = desired.revoked.clone();
+                if self.plans.desired(desired) {
+                    self.cut_off(&revoked).await;
+                }
             }
             Ok(_) => warn!("a plan for another site was refused"),
             Err(error) => warn!(%error, "not carried out"),
         }
+    }
+
+    /// Lets in nobody on the list any more, ends their sessions, and forgets what is kept for
+    /// them.
+    async fn cut_off(&self, revoked: &[Revocation]) {
+        let new = self.revocations.replace(revoked);
+        if new.is_empty() {
+            return;
+        }
+        self.turn_away().await;
+        for device in new.into_iter().filter_map(|revocation| revocation.device) {
+            info!(device.id = %device, "revoked");
+            self.plans.forget(&device);
+            if let Err(error) = self.store.put(&device, Bytes::new()) {
+                warn!(%error, device.id = %device, "the document of a revoked device stays");
+            }
+            for channel in [
+                Channel::Desired,
+                Channel::Choice,
+                Channel::Status,
+                Channel::Reported,
+            ] {
+                let topic = self.start.topic_of(device.clone(), channel);
+                self.broker.publish(&topic, Bytes::new()).await;
+            }
+        }
+    }
+
+    async fn turn_away(&self) {
+        if self.revocations.is_empty() {
+            return;
+        }
+        let forbidden = |serial: Option<&str>| self.revocations.forbids_text(serial);
+        self.broker.kick_certificates(forbidden).await;
     }
 }
 
@@ -264,7 +322,7 @@ impl Downlink for SiteDown {
             Ok(true) => {
                 self.trust.outdated();
                 if topic.device == DeviceId::gateway() {
-                    self.read_plans();
+                    self.read_plans().await;
                 } else if self.changed.send((topic, document)).await.is_err() {
                     debug!("stopping; the document is kept for the next start");
                 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::cloud::TestDoor;
-use common::{Client, Organisation, answers, certificates, device, eventually, gateway, quick};
+use common::{
+    Client, Organisation, answers, certificates, device, eventually, gateway, quick, serial,
+};
 use noroshi_fleet::access::Broker as Side;
 use noroshi_gateway::broker::{Broker, BrokerOptions};
 use noroshi_protocol::{BootId, Grant, Kind, Message as _, Presence, Status};
@@ -236,6 +238,32 @@ async fn a_lost_device_leaves_its_will_and_a_restarted_broker_takes_the_same_por
     .await;
     assert_eq!(broker.mqtts(), Some(address));
     one.connected().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_certificates_session_ends_and_no_other() {
+    let (organisation, folder) = (Organisation::new(), tempfile::tempdir().unwrap());
+    let (broker, _door) = site_broker(&organisation, folder.path(), |_| ()).await;
+    let port = broker.mqtts().unwrap().port();
+    let revoked = organisation.identity(device("one"));
+    let mut one = Client::open_as(&organisation, revoked.clone(), &gateway(), port, |_| ());
+    let mut two = Client::open(&organisation, device("two"), &gateway(), port, |options| {
+        options.subscriptions = vec![Subscription::new("noroshi/v1/o/s/two/state/desired")];
+    });
+    one.connected().await;
+    two.connected().await;
+    let text = serial(&revoked).to_string();
+    let handle = broker.handle();
+    handle
+        .kick_certificates(|serial| serial == Some(text.as_str()))
+        .await;
+    while !matches!(one.event().await, SessionEvent::Disconnected { .. }) {}
+    let topic = "noroshi/v1/o/s/two/state/desired".parse().unwrap();
+    handle.publish(&topic, "still here".into()).await;
+    let SessionEvent::Message(message) = two.event().await else {
+        panic!("its session goes on")
+    };
+    assert_eq!(&message.payload[..], b"still here");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,20 +2,21 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use common::cloud::Cloud;
 use common::proxy::Proxy;
-use common::{PATIENCE, World, arrived, device, eventually, gateway, send};
+use common::{PATIENCE, World, arrived, device, eventually, gateway, send, serial};
 use noroshi_gateway::config::{self, Config};
 use noroshi_gateway::run::{self, EndError};
 use noroshi_gateway::spool::Probe;
 use noroshi_model::Digest;
-use noroshi_protocol::{Message as _, Presence, Status};
+use noroshi_protocol::{Message as _, Presence, Revocation, SiteDesired, Status};
 use noroshi_service::files::Ports;
-use noroshi_service::session::{Properties, PublishOutcome, Qos};
+use noroshi_service::session::{DisconnectReason, Properties, PublishOutcome, Qos, SessionEvent};
 use noroshi_service::tls::{ExpectedPeers, client_config, http_client};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -150,6 +151,75 @@ async fn documents_come_down_and_outlive_a_restart_without_the_cloud() {
         .await;
     link.mend();
     assert_eq!(&again.message("state/desired").await.payload[..], b"second");
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_certificate_is_refused_at_both_doors_without_the_cloud() {
+    let world = World::new();
+    let cloud = Cloud::start(&world.organisation, world.cloud_folder.clone()).await;
+    let link = Proxy::to(cloud.broker.mqtts().unwrap()).await;
+    let https = Proxy::to(cloud.https).await;
+    let site = Site::start(&world.state, https.address, link.address, None).await;
+    cloud.say("noroshi/v1/o/s/one/state/desired", "first").await;
+    let lost = world.organisation.identity(device("one"));
+    let mut thief = world.device_as(lost.clone(), "one", site.ports.mqtts.unwrap());
+    assert_eq!(&thief.message("state/desired").await.payload[..], b"first");
+    let kept = world.state.join("desired/one.cbor");
+    assert!(kept.is_file());
+    thief.stop.cancel();
+    site.stop().await;
+
+    // What the last believed document of the site says counts from the start.
+    let known = SiteDesired {
+        format: 1,
+        org: "o".parse().unwrap(),
+        site: "s".parse().unwrap(),
+        sequence: 9,
+        issued_ms: 0,
+        expires_ms: 1,
+        plans: Vec::new(),
+        revoked: vec![Revocation {
+            serial: serial(&lost),
+            device: Some("one".parse().unwrap()),
+        }],
+    };
+    let nothing = BTreeMap::<String, String>::new();
+    let value = |value| serde_cbor::value::to_value(value).unwrap();
+    let ledger = BTreeMap::from([
+        ("desired", serde_cbor::value::to_value(&known).unwrap()),
+        ("given", value(&nothing)),
+        ("published", value(&nothing)),
+        ("reports", value(&nothing)),
+    ]);
+    let file = serde_cbor::to_vec(&ledger).unwrap();
+    std::fs::write(world.state.join("choices.cbor"), file).unwrap();
+    link.cut();
+    https.cut();
+    let site = Site::start(&world.state, https.address, link.address, None).await;
+    assert!(!kept.exists(), "its document is forgotten");
+    let mut thief = world.device_as(lost.clone(), "one", site.ports.mqtts.unwrap());
+    let refused = |event: &SessionEvent| {
+        matches!(event, SessionEvent::Disconnected {
+            reason: DisconnectReason::Refused(why), ..
+        } if why.contains("NotAuthorized"))
+    };
+    let event = thief.event().await;
+    assert!(refused(&event), "{event:?}");
+    let expected = ExpectedPeers::exactly([&gateway()]);
+    let port = site.ports.device_https.unwrap();
+    let ask = async |identity: &noroshi_service::tls::Identity| {
+        let (anchors, clock) = (identity.trust_anchors(), &world.organisation.clock);
+        let config = client_config(anchors, &expected, Some(identity), clock).unwrap();
+        let url = format!("https://127.0.0.1:{port}/device/v1/tuf/root.json");
+        let asked = http_client(config).unwrap().get(url).send().await.unwrap();
+        asked.status().as_u16()
+    };
+    assert_eq!(ask(&lost).await, 403);
+    // Another certificate of the same holder is not meant.
+    assert_eq!(ask(&world.organisation.identity(device("one"))).await, 404);
+    let mut other = world.device("one", site.ports.mqtts.unwrap());
+    other.connected().await;
     site.stop().await;
 }
 

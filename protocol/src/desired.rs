@@ -4,7 +4,9 @@ use noroshi_model::{Blob, Filter, ModelId, VariantName};
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::newer_format;
-use crate::{DeviceId, Message, OrgId, PipelineId, PlanId, RolloutId, SiteId, limits};
+use crate::{
+    CertificateSerial, DeviceId, Message, OrgId, PipelineId, PlanId, RolloutId, SiteId, limits,
+};
 
 /// What one device should run. Travels in an [`Envelope`](crate::Envelope) of
 /// [`Domain::Desired`](crate::Domain).
@@ -76,7 +78,7 @@ pub struct Plan {
     pub trial_ms: u64,
 }
 
-/// A gateway's desired document: the plans of its site. Travels in an envelope of
+/// A gateway's desired document: the plans of its site, and whom it lets in no more. Travels in an envelope of
 /// [`Domain::SitePlan`](crate::Domain) on `state/desired` of the device `gateway`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteDesired {
@@ -94,6 +96,20 @@ pub struct SiteDesired {
     pub expires_ms: u64,
     /// Plans to carry out.
     pub plans: Vec<SitePlan>,
+    /// Certificates of the organisation's devices that a gateway lets in no more, by serial. They
+    /// leave the list when they expire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Revocation>,
+}
+
+/// A certificate that was valid and is not any more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Which one.
+    pub serial: CertificateSerial,
+    /// Whose it was, if that device was of this site: what the gateway keeps for it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
 }
 
 /// The part of one rollout that one site carries out.
@@ -188,6 +204,10 @@ impl Message for SiteDesired {
             .plans
             .iter()
             .any(|plan| plan.devices.len() > limits::PLAN_DEVICES);
-        crowded.then(|| format!("at most {} devices a plan", limits::PLAN_DEVICES))
+        if crowded {
+            return Some(format!("at most {} devices a plan", limits::PLAN_DEVICES));
+        }
+        let revoked = limits::REVOKED;
+        (self.revoked.len() > revoked).then(|| format!("at most {revoked} revoked certificates"))
     }
 }

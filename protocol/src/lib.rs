@@ -19,6 +19,7 @@ mod live;
 mod ranges;
 mod record;
 mod reported;
+mod serial;
 mod status;
 mod time;
 mod token;
@@ -29,7 +30,9 @@ pub use cbor::{DecodeError, Message};
 pub use choice::{Choice, Which};
 pub use command::{Command, CommandKind, Outcome, Reply};
 pub use delivery::{Ack, Refusal, RefusalReason};
-pub use desired::{Assignment, Desired, ModelChoice, Plan, PlanState, SiteDesired, SitePlan};
+pub use desired::{
+    Assignment, Desired, ModelChoice, Plan, PlanState, Revocation, SiteDesired, SitePlan,
+};
 pub use enrol::{EnrolAnswer, EnrolKind, EnrolRequest};
 pub use envelope::{Domain, Envelope, EnvelopeError};
 pub use filter::TopicFilter;
@@ -49,6 +52,7 @@ pub use reported::{
     Figures, OutboxReport, PipelineReport, PipelineState, RefusedDesired, Reported, UpdatePhase,
     UpdateReport,
 };
+pub use serial::{CertificateSerial, SerialError};
 pub use status::{Presence, Status};
 pub use time::{TimeAnswer, TimeRequest};
 pub use token::{ApiToken, DashboardToken, EnrolToken, Grant, TokenError};

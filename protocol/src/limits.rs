@@ -30,3 +30,5 @@ pub const BATCH_RECORDS: usize = 256;
 pub const PIPELINES: usize = 16;
 /// Devices in one site plan.
 pub const PLAN_DEVICES: usize = 500;
+/// Revoked certificates in one site plan.
+pub const REVOKED: usize = 512;

@@ -1,16 +1,20 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Mutex;
 
-use axum::body::Body;
+use async_trait::async_trait;
+use axum::body::{Body, Bytes};
 use axum::http::{Method, Response};
 use noroshi_model::{Capabilities, Digest};
 use noroshi_protocol::{
-    Desired, Domain, EnrolKind, EnrolRequest, EnrolToken, Envelope, Message, SigningKey,
+    Desired, Domain, EnrolAnswer, EnrolKind, EnrolRequest, EnrolToken, Envelope, Message,
+    SigningKey, Topic,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::cloud::Outlet;
 use crate::config::Config;
 use crate::store::Durability;
 
@@ -20,6 +24,30 @@ struct World {
     router: Router,
     token: String,
     folder: tempfile::TempDir,
+}
+
+/// Remembers what went out.
+#[derive(Default)]
+struct Outbound {
+    kicked: Mutex<Vec<String>>,
+    published: Mutex<Vec<String>>,
+    cleared: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Outlet for Outbound {
+    async fn publish(&self, topic: &Topic, payload: Bytes) {
+        let topics = if payload.is_empty() {
+            &self.cleared
+        } else {
+            &self.published
+        };
+        topics.lock().unwrap().push(topic.to_string());
+    }
+
+    async fn kick(&self, client_id: &str) {
+        self.kicked.lock().unwrap().push(client_id.to_owned());
+    }
 }
 
 const PASSWORD: &str = "correct horse battery";
@@ -100,6 +128,8 @@ impl World {
         let response = self
             .send(method, path, body, &[("authorization", &token)])
             .await;
+        // What the daemon's part does when it is woken.
+        self.cloud.issue_unissued().await.unwrap();
         (response.status(), read(response).await)
     }
 
@@ -134,9 +164,23 @@ impl World {
             .await
     }
 
+    /// The same once more, its file being there already.
+    async fn push_again(&self, version: u32, text: &str) -> (StatusCode, Value) {
+        let bytes = format!("{text} {version}");
+        let manifest = manifest(version, &Digest::of(bytes.as_bytes()), bytes.len() as u64);
+        self.post("/api/v1/models", manifest).await
+    }
+
     /// Enrols a device of the site `direct`, as its agent does; answers its id.
     async fn enrol(&self, seed: u8) -> String {
-        let made = json!({"site": "direct", "kind": "device"});
+        let EnrolKind::Device(id) = self.enrol_in("direct", "device", seed).await.kind else {
+            panic!("a gateway")
+        };
+        id.into()
+    }
+
+    async fn enrol_in(&self, site: &str, kind: &str, seed: u8) -> EnrolAnswer {
+        let made = json!({"site": site, "kind": kind});
         let (status, made) = self.post("/api/v1/enrolment-tokens", made).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         let token: EnrolToken = made["token"].as_str().unwrap().parse().unwrap();
@@ -151,15 +195,12 @@ impl World {
             Some(capabilities()),
         );
         let answer = self.cloud.enrol(&request.to_cbor()).await.unwrap();
-        let answer: noroshi_protocol::EnrolAnswer = Envelope::from_cbor(&answer)
+        let answer: EnrolAnswer = Envelope::from_cbor(&answer)
             .unwrap()
             .open(Domain::Enrolment, [self.cloud.answer_key.public()])
             .unwrap();
         assert_eq!(answer.nonce, [seed; 32]);
-        let EnrolKind::Device(id) = answer.kind else {
-            panic!("a gateway")
-        };
-        id.into()
+        answer
     }
 
     async fn desired(&self, device: &str) -> Desired {
@@ -217,4 +258,6 @@ fn application(devices: &[&str]) -> Value {
 }
 
 mod access;
+mod certificates;
 mod flows;
+mod tokens;

@@ -3,6 +3,7 @@
 use noroshi_protocol::{Assignment, PipelineId};
 
 use super::pipelines::{PipelineRow, save_pipeline};
+use super::unissued::mark_unissued;
 use super::{Store, WriteTransaction};
 use crate::error::{Error, Result};
 
@@ -65,12 +66,12 @@ impl Store {
     }
 
     /// Saves a pipeline and what its devices should run, in one transaction: a device that is
-    /// not in `assigned` does not run it any more. Answers those devices.
+    /// not in `assigned` does not run it any more. The documents of all of them are marked.
     pub async fn apply_pipeline(
         &self,
         pipeline: &PipelineRow,
         assigned: &[Assigned],
-    ) -> Result<Vec<String>> {
+    ) -> Result<()> {
         let mut transaction = self.begin().await?;
         save_pipeline(&mut transaction, pipeline).await?;
         let before: Vec<(String,)> =
@@ -81,13 +82,15 @@ impl Store {
         for one in assigned {
             insert(&mut transaction, one).await?;
         }
+        let mut devices: Vec<&str> = before.iter().map(|(device,)| device.as_str()).collect();
+        devices.extend(assigned.iter().map(|one| one.device.as_str()));
+        devices.sort_unstable();
+        devices.dedup();
+        for device in devices {
+            mark_unissued(&mut transaction, device).await?;
+        }
         transaction.commit().await?;
-        let stays = |device: &String| assigned.iter().any(|one| one.device == *device);
-        Ok(before
-            .into_iter()
-            .map(|(device,)| device)
-            .filter(|device| !stays(device))
-            .collect())
+        Ok(())
     }
 
     /// Replaces what a device should run, all pipelines at once.

@@ -57,6 +57,15 @@ impl Store {
         Ok(row.map_or(0, |(sequence,)| unsigned(sequence)))
     }
 
+    /// Forgets the document of a peer that was revoked.
+    pub async fn forget_desired(&self, peer: &str) -> Result<()> {
+        sqlx::query("DELETE FROM desired WHERE peer = ?1")
+            .bind(peer)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// Keeps a document unless one of the same or a higher sequence is there.
     pub async fn keep_desired(&self, row: &DesiredRow) -> Result<bool> {
         let done = sqlx::query(

@@ -3,7 +3,9 @@
 use noroshi_model::Capabilities;
 use noroshi_protocol::{DeviceId, PublicKey, SiteId, TokenId};
 
-use super::{Page, PageRequest, Store, WriteTransaction, signed, unsigned};
+use super::certificates::{Issued, note_issued, revoke_all};
+use super::unissued::mark_unissued;
+use super::{Page, PageRequest, Store, WriteTransaction, peer_key, signed, unsigned};
 use crate::error::{Error, Result};
 
 /// What a token enrols.
@@ -177,7 +179,18 @@ impl Store {
     /// Uses a token once and makes the peer, in one transaction: of two that come at the same
     /// time with the last use, one is refused. The same key coming again with a token that
     /// enrolled it (its answer was lost) gets the same id and costs no further use.
-    pub async fn redeem(&self, redemption: &Redemption, now_ms: u64) -> Result<Enrolled> {
+    ///
+    /// The certificate that `issue` makes is written down in the same transaction: it counts
+    /// from then on, and no other does but those of the same enrolment.
+    pub async fn redeem<F>(
+        &self,
+        redemption: &Redemption,
+        now_ms: u64,
+        issue: F,
+    ) -> Result<(Enrolled, Issued)>
+    where
+        F: FnOnce(&Enrolled) -> Result<Issued> + Send,
+    {
         let mut transaction = self.begin().await?;
         let token: Option<EnrolmentTokenRow> =
             sqlx::query_as("SELECT * FROM enrolment_token WHERE id = ?1")
@@ -186,20 +199,39 @@ impl Store {
                 .await?;
         let token = token.ok_or_else(unknown_token)?;
         let again = enrolled_before(&mut transaction, redemption, &token).await?;
-        if let Some(enrolled) = again {
-            return Ok(enrolled);
-        }
-        if let Some(fault) = token.fault(now_ms) {
-            return Err(fault);
-        }
-        let enrolled = insert_peer(&mut transaction, redemption, &token, now_ms).await?;
-        sqlx::query("UPDATE enrolment_token SET used = used + 1 WHERE id = ?1")
-            .bind(&token.id)
-            .execute(&mut *transaction)
-            .await?;
+        let enrolled = match again {
+            Some(enrolled) => enrolled,
+            None => enrol_anew(&mut transaction, redemption, &token, now_ms).await?,
+        };
+        let issued = issue(&enrolled)?;
+        let key = peer_key(&enrolled.site, &enrolled.device);
+        note_issued(&mut transaction, &key, enrolled.enrolment, &issued, now_ms).await?;
         transaction.commit().await?;
-        Ok(enrolled)
+        Ok((enrolled, issued))
     }
+}
+
+async fn enrol_anew(
+    transaction: &mut WriteTransaction,
+    redemption: &Redemption,
+    token: &EnrolmentTokenRow,
+    now_ms: u64,
+) -> Result<Enrolled> {
+    if let Some(fault) = token.fault(now_ms) {
+        return Err(fault);
+    }
+    let enrolled = insert_peer(transaction, redemption, token, now_ms).await?;
+    sqlx::query("UPDATE enrolment_token SET used = used + 1 WHERE id = ?1")
+        .bind(&token.id)
+        .execute(&mut **transaction)
+        .await?;
+    if enrolled.kind == PeerKind::Gateway {
+        let key = peer_key(&enrolled.site, &enrolled.device);
+        revoke_all(transaction, &key, now_ms).await?;
+        // It has to learn who is not let in any more.
+        mark_unissued(transaction, &key).await?;
+    }
+    Ok(enrolled)
 }
 
 /// The token is none of ours.

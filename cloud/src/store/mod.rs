@@ -6,6 +6,7 @@
 mod accounts;
 mod assignments;
 mod blobs;
+mod certificates;
 mod commands;
 mod delivery;
 mod desired;
@@ -22,6 +23,7 @@ mod rows;
 mod settings;
 mod sites;
 mod stamps;
+mod unissued;
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,6 +37,7 @@ use crate::error::Result;
 
 pub use accounts::{Account, ApiTokenRow, Scope};
 pub use assignments::Assigned;
+pub use certificates::Issued;
 pub use commands::CommandRow;
 pub use delivery::{DeliveryTotals, PeerDelivery};
 pub use desired::DesiredRow;
@@ -48,6 +51,7 @@ pub use pipelines::PipelineRow;
 pub use records::{EventRow, RecordFilter, ResultRow};
 pub use rollouts::{NewRollout, RolloutRow, RolloutTarget};
 pub use sites::SiteRow;
+pub use unissued::Unissued;
 
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use noroshi_model::Capabilities;
 use noroshi_protocol::{DeviceId, PublicKey, Reported, SiteId};
 
+use super::certificates::revoke_all;
+use super::unissued::{mark_every_gateway, mark_unissued};
 use super::{Page, PageRequest, Store, signed};
 use crate::error::{Error, Result};
 
@@ -262,7 +264,8 @@ impl Store {
         Ok(())
     }
 
-    /// Revokes a device or gateway for ever, and forgets what it should run.
+    /// Revokes a device or gateway for ever with its certificates, and forgets what it should run.
+    /// Marks what has to be issued for it, and for every gateway if it is a device.
     pub async fn revoke_peer(&self, key: &str, now_ms: u64) -> Result<()> {
         let mut transaction = self.begin().await?;
         sqlx::query("UPDATE peer SET revoked_ms = coalesce(revoked_ms, ?2) WHERE id = ?1")
@@ -278,6 +281,11 @@ impl Store {
                 .bind(key)
                 .execute(&mut *transaction)
                 .await?;
+        }
+        revoke_all(&mut transaction, key, now_ms).await?;
+        mark_unissued(&mut transaction, key).await?;
+        if !key.contains('/') {
+            mark_every_gateway(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -3,6 +3,7 @@
 use noroshi_model::Filter;
 use noroshi_protocol::PipelineId;
 
+use super::unissued::mark_unissued;
 use super::{Page, PageRequest, Store, WriteTransaction, signed};
 use crate::error::{Error, Result};
 
@@ -83,8 +84,8 @@ impl Store {
         Ok(request.page(rows, |row: &PipelineRow| row.id.clone()))
     }
 
-    /// Removes a pipeline from every device; answers the devices that had it.
-    pub async fn delete_pipeline(&self, id: &PipelineId) -> Result<Vec<String>> {
+    /// Removes a pipeline from every device; the documents of those that had it are marked.
+    pub async fn delete_pipeline(&self, id: &PipelineId) -> Result<()> {
         let mut transaction = self.begin().await?;
         let devices: Vec<(String,)> =
             sqlx::query_as("DELETE FROM assignment WHERE pipeline = ?1 RETURNING device")
@@ -98,8 +99,11 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(Error::not_found("pipeline", id.as_str()));
         }
+        for (device,) in &devices {
+            mark_unissued(&mut transaction, device).await?;
+        }
         transaction.commit().await?;
-        Ok(devices.into_iter().map(|(device,)| device).collect())
+        Ok(())
     }
 }
 

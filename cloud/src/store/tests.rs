@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use noroshi_protocol::{
-    Answer, Batch, BootId, ClockSource, DeviceId, DropReason, Dropped, Event, FrameId, OsBoot,
-    PipelineId, PublicKey, RangeSet, Record, RefusalReason, Scored, SequenceRange, SigningKey,
-    SiteId, Stream,
+    Answer, Batch, BootId, CertificateSerial, ClockSource, DeviceId, DropReason, Dropped, Event,
+    FrameId, OsBoot, PipelineId, PublicKey, RangeSet, Record, RefusalReason, Scored, SequenceRange,
+    SigningKey, SiteId, Stream,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -21,6 +21,16 @@ pub(crate) struct World {
 
 pub(crate) fn public_key(seed: u8) -> PublicKey {
     SigningKey::from_seed(&[seed; 32]).unwrap().public().clone()
+}
+
+/// A certificate of another serial each time.
+pub(super) fn issued(_: &Enrolled) -> Result<Issued> {
+    let serial: [u8; 16] = crate::random::bytes();
+    Ok(Issued {
+        certificate: serial.to_vec(),
+        serial: CertificateSerial::from_bytes(&serial).unwrap(),
+        expires_ms: 1_000,
+    })
 }
 
 impl World {
@@ -58,7 +68,7 @@ impl World {
             name: String::new(),
             capabilities: None,
         };
-        self.store.redeem(&redemption, 1).await.unwrap();
+        self.store.redeem(&redemption, 1, issued).await.unwrap();
     }
 
     fn delivered<'a>(&'a self, records: Records<'a>) -> Delivered<'a> {

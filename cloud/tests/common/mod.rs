@@ -134,7 +134,12 @@ impl World {
 
     /// Enrols as an agent does, over HTTPS that nothing vouches for but the token's pin.
     pub(crate) async fn enrol(&self, token: &str) -> Device {
-        let made = json!({"site": "direct", "kind": "device"});
+        self.enrol_in(token, "direct", "device").await
+    }
+
+    /// The same for a gateway or device of a site.
+    pub(crate) async fn enrol_in(&self, token: &str, site: &str, kind: &str) -> Device {
+        let made = json!({"site": site, "kind": kind});
         let made = self.post(token, "/api/v1/enrolment-tokens", made).await;
         let token: EnrolToken = made["token"].as_str().unwrap().parse().unwrap();
         let base = format!("https://127.0.0.1:{}", self.ports.device_https.unwrap());
@@ -172,8 +177,9 @@ impl World {
             .await
             .unwrap();
         assert_eq!(again.status(), 422);
-        let EnrolKind::Device(id) = answer.kind else {
-            panic!("a gateway")
+        let id = match answer.kind {
+            EnrolKind::Device(id) => id,
+            EnrolKind::Gateway => DeviceId::gateway(),
         };
         let chain: Vec<_> = answer.chain.iter().map(|der| der.to_vec().into()).collect();
         let identity = Identity::new(key, chain, pinned.anchor.clone()).unwrap();

@@ -84,6 +84,7 @@ fn a_site_takes_its_own_newer_plans() {
         issued_ms: 0,
         expires_ms: 1,
         plans: Vec::new(),
+        revoked: Vec::new(),
     };
     let taken = |new: u64, last: Option<u64>, at: &str| {
         accept_site(

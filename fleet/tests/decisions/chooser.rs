@@ -114,6 +114,7 @@ fn after_its_expiry_a_plan_gives_no_go() {
             plan(1, 1, 0, PlanState::Running),
             plan(1, 1, 0, PlanState::Reverting),
         ],
+        revoked: Vec::new(),
     };
     let states = |clock| -> Vec<PlanState> {
         in_force(&document, clock)

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use noroshi_protocol::{Kind, Topic, TopicFilter};
 use rmqtt::codec::types::Publish as WirePublish;
 use rmqtt::context::ServerContext;
-use rmqtt::session::SessionState;
+use rmqtt::session::{Session, SessionState};
 use rmqtt::types::{ClientId, From, Id, Publish, QoS};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::guard::Shared;
+use super::guard::{CERTIFICATES, Shared};
 
 /// Numbers of a broker since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +89,26 @@ impl BrokerHandle {
         });
         if let Ok(Err(error)) = kicked.await {
             warn!(client.id = client_id, %error, "a session could not be ended");
+        }
+    }
+
+    /// Ends the session of every certificate holder whose certificate's serial is `forbidden`.
+    pub async fn kick_certificates(&self, forbidden: impl Fn(Option<&str>) -> bool) {
+        let shared = self.context.extends.shared().await;
+        let sessions: Vec<Session> = shared.iter().filter_map(|entry| entry.session()).collect();
+        drop(shared);
+        for session in sessions {
+            if session.id.lid() != CERTIFICATES {
+                continue;
+            }
+            let Ok(connect) = session.connect_info().await else {
+                continue;
+            };
+            let serial = connect.cert().and_then(|cert| cert.serial.as_deref());
+            if forbidden(serial) {
+                tracing::info!(client.id = %session.id.client_id, "its certificate was revoked");
+                self.kick(&session.id.client_id).await;
+            }
         }
     }
 

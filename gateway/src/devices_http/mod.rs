@@ -5,6 +5,7 @@
 //! everything else does.
 
 mod file;
+mod serial;
 mod upstream;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use rustls::ServerConfig;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+pub use serial::certificate_serial;
 pub use upstream::{BlobFile, Upstream, UpstreamError};
 
 /// Largest request body: an enrolment request.
@@ -88,14 +90,16 @@ async fn identify(
         let text = "this needs the certificate that enrolment gives";
         return (StatusCode::UNAUTHORIZED, text).into_response();
     };
-    match peer_identity(certificate) {
-        Ok(peer) if upstream.admits(&peer).await => {
+    match (peer_identity(certificate), certificate_serial(certificate)) {
+        (Ok(peer), Some(serial)) if upstream.admits(&peer, &serial).await => {
             request.extensions_mut().insert(Arc::new(peer));
             next.run(request).await
         }
-        Ok(_) => UpstreamError::Forbidden("this identity was revoked; enrol again".into())
-            .into_response(),
-        Err(error) => UpstreamError::Forbidden(error.to_string()).into_response(),
+        (Ok(_), _) => UpstreamError::Forbidden(
+            "this certificate was revoked, or replaced by a newer one; enrol again".into(),
+        )
+        .into_response(),
+        (Err(error), _) => UpstreamError::Forbidden(error.to_string()).into_response(),
     }
 }
 

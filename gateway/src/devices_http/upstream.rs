@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use noroshi_model::Digest;
-use noroshi_protocol::{DeviceId, Identity, OrgId};
+use noroshi_protocol::{CertificateSerial, DeviceId, Identity, OrgId};
 
 /// A whole file on our disk whose digest was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub trait Upstream: Send + Sync + 'static {
     /// The signed time for a nonce.
     async fn time(&self, nonce: Vec<u8>) -> Result<Bytes, UpstreamError>;
 
-    /// Whether the holder of a valid certificate is welcome: not revoked.
-    async fn admits(&self, peer: &Identity) -> bool;
+    /// Whether the holder of a valid certificate with this serial is welcome: neither was revoked.
+    async fn admits(&self, peer: &Identity, serial: &CertificateSerial) -> bool;
 
     /// The desired document of `device`, for the device itself or for a gateway that asks; the
     /// site of the gateway is to be checked here.

@@ -15,7 +15,9 @@ use noroshi_gateway::delivery::{
 };
 use noroshi_gateway::devices_http::{self, BlobFile, Upstream, UpstreamError};
 use noroshi_model::Digest;
-use noroshi_protocol::{Channel, DeviceId, Grant, Identity as Peer, OrgId, StoreId, Topic};
+use noroshi_protocol::{
+    CertificateSerial, Channel, DeviceId, Grant, Identity as Peer, OrgId, StoreId, Topic,
+};
 use noroshi_service::tls::{ClientAuthentication, server_config};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -230,7 +232,7 @@ impl Upstream for Blobs {
         Ok("time".into())
     }
 
-    async fn admits(&self, peer: &Peer) -> bool {
+    async fn admits(&self, peer: &Peer, _: &CertificateSerial) -> bool {
         !peer.common_name().contains("revoked")
     }
 

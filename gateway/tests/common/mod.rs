@@ -11,9 +11,10 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use noroshi_gateway::broker::CertificateListener;
+use noroshi_gateway::devices_http::certificate_serial;
 use noroshi_protocol::{
-    Ack, Anchor, Answer, Batch, BootId, ClockSource, FrameId, Identity as Peer, Message as _,
-    OsBoot, PublicKey, RangeSet, Record, Scored, SigningKey,
+    Ack, Anchor, Answer, Batch, BootId, CertificateSerial, ClockSource, FrameId, Identity as Peer,
+    Message as _, OsBoot, PublicKey, RangeSet, Record, Scored, SigningKey,
 };
 use noroshi_service::backoff::BackoffLimits;
 use noroshi_service::clock::{ClockOptions, SessionClock};
@@ -99,6 +100,11 @@ impl Organisation {
     }
 }
 
+/// The serial of an identity's certificate.
+pub(crate) fn serial(identity: &Identity) -> CertificateSerial {
+    certificate_serial(&identity.chain()[0]).unwrap()
+}
+
 pub(crate) fn device(id: &str) -> Peer {
     Peer::Device {
         org: "o".parse().unwrap(),
@@ -151,9 +157,20 @@ impl Client {
         port: u16,
         change: impl FnOnce(&mut SessionOptions),
     ) -> Self {
-        let identity = organisation.identity(peer.clone());
+        let identity = organisation.identity(peer);
+        Self::open_as(organisation, identity, server, port, change)
+    }
+
+    /// Connects with this certificate.
+    pub(crate) fn open_as(
+        organisation: &Organisation,
+        identity: Arc<Identity>,
+        server: &Peer,
+        port: u16,
+        change: impl FnOnce(&mut SessionOptions),
+    ) -> Self {
         let (clock, server) = (organisation.clock.clone(), server.clone());
-        let mut options = SessionOptions::new(peer.client_id(), move |_| {
+        let mut options = SessionOptions::new(identity.peer().client_id(), move |_| {
             let expected = ExpectedPeers::exactly([&server]);
             let config =
                 client_config(identity.trust_anchors(), &expected, Some(&identity), &clock)
@@ -299,21 +316,20 @@ impl World {
 
     /// A device of the site, at the gateway's broker on `port`.
     pub(crate) fn device(&self, id: &str, port: u16) -> Client {
-        Client::open(
-            &self.organisation,
-            device(id),
-            &gateway(),
-            port,
-            |options| {
-                let own = |tail: &str| Subscription::new(format!("noroshi/v1/o/s/{id}/{tail}"));
-                options.subscriptions = vec![
-                    own("ack/+"),
-                    own("state/desired"),
-                    own("command/+"),
-                    own("choice/plan"),
-                ];
-            },
-        )
+        self.device_as(self.organisation.identity(device(id)), id, port)
+    }
+
+    /// The same with this certificate.
+    pub(crate) fn device_as(&self, identity: Arc<Identity>, id: &str, port: u16) -> Client {
+        Client::open_as(&self.organisation, identity, &gateway(), port, |options| {
+            let own = |tail: &str| Subscription::new(format!("noroshi/v1/o/s/{id}/{tail}"));
+            options.subscriptions = vec![
+                own("ack/+"),
+                own("state/desired"),
+                own("command/+"),
+                own("choice/plan"),
+            ];
+        })
     }
 }
 

@@ -78,6 +78,31 @@ fn reading_inverts_writing() {
 }
 
 #[test]
+fn a_site_plan_from_before_there_were_revocations_is_read_and_written_as_it_was() {
+    let golden = fs::read_to_string(path("site-desired-without-revoked", "hex")).unwrap();
+    let bytes = data_encoding::HEXLOWER
+        .decode(golden.replace('\n', "").as_bytes())
+        .unwrap();
+    let desired = SiteDesired::from_cbor(&bytes).unwrap();
+    assert_eq!((desired.plans.len(), desired.revoked.len()), (1, 0));
+    assert_eq!(desired.to_cbor(), bytes);
+}
+
+#[test]
+fn a_site_plan_with_too_many_revocations_is_refused() {
+    let mut desired = SiteDesired::from_cbor(&crate::samples::cbor()["site-desired"]).unwrap();
+    let serial = desired.revoked.remove(0);
+    desired.revoked = vec![serial; limits::REVOKED];
+    assert!(SiteDesired::from_cbor(&desired.to_cbor()).is_ok());
+    desired.revoked.push(desired.revoked[0].clone());
+    let error = SiteDesired::from_cbor(&desired.to_cbor()).unwrap_err();
+    assert!(
+        error.to_string().contains("revoked certificates"),
+        "{error}"
+    );
+}
+
+#[test]
 fn batches_stay_small() {
     // The wire budget of 250 bytes a result has room for topic, TLS and acknowledgement.
     let bytes = &crate::samples::cbor()["results"];

@@ -105,6 +105,16 @@ fn site_desired() -> SiteDesired {
             max_failures: 1,
             state: PlanState::Running,
         }],
+        revoked: vec![
+            Revocation {
+                serial: "4a3b2c1d".parse().unwrap(),
+                device: Some("d-0000".parse().unwrap()),
+            },
+            Revocation {
+                serial: "7f01".parse().unwrap(),
+                device: None,
+            },
+        ],
     }
 }
 

@@ -72,7 +72,10 @@ async fn a_token_with_one_use_enrols_one_of_many_at_the_same_time() {
                 name: String::new(),
                 capabilities: None,
             };
-            (redemption.clone(), store.redeem(&redemption, 2).await)
+            (
+                redemption.clone(),
+                store.redeem(&redemption, 2, issued).await,
+            )
         });
     }
     let outcomes = tries.join_all().await;
@@ -89,6 +92,80 @@ async fn a_token_with_one_use_enrols_one_of_many_at_the_same_time() {
     )));
     // The answer was lost: the same key gets the same id again.
     let (redemption, outcome) = &enrolled[0];
-    let again = world.store.redeem(redemption, 3).await.unwrap();
-    assert_eq!(again, *outcome.as_ref().unwrap());
+    let again = world.store.redeem(redemption, 3, issued).await.unwrap();
+    let (first, certificate) = outcome.as_ref().unwrap();
+    assert_eq!(again.0, *first);
+    for certificate in [certificate, &again.1] {
+        let key = first.device.as_str();
+        let admitted = world.store.admitted(key, &certificate.serial).await;
+        assert_eq!(
+            admitted.unwrap().as_deref(),
+            Some("direct"),
+            "either answer may have come"
+        );
+    }
+    let mut last = Ok(again);
+    for _ in 0..20 {
+        last = world.store.redeem(redemption, 3, issued).await;
+    }
+    assert!(last.is_err(), "not for ever");
+}
+
+#[tokio::test]
+async fn a_document_marked_again_while_it_is_issued_stays_marked() {
+    let world = World::new().await;
+    let mark = async || {
+        let mut transaction = world.store.begin().await.unwrap();
+        super::super::unissued::mark_unissued(&mut transaction, "cam")
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        world.store.unissued().await.unwrap().remove(0)
+    };
+    let (first, second) = (mark().await, mark().await);
+    world.store.note_issued(&first).await.unwrap();
+    assert_eq!(world.store.unissued().await.unwrap(), [second.clone()]);
+    world.store.note_issued(&second).await.unwrap();
+    assert!(world.store.unissued().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_site_is_told_of_revoked_certificates_until_they_expire_and_of_no_more_than_fit() {
+    let world = World::new().await;
+    let (here, elsewhere) = (&world.site, "hall".parse().unwrap());
+    let none = world.store.revocations(here, 500).await.unwrap();
+    assert!(none.is_empty(), "{none:?}");
+    world.store.revoke_peer("cam", 5).await.unwrap();
+    let told = world.store.revocations(here, 500).await.unwrap();
+    assert_eq!(told[0].device, Some(world.device.clone()));
+    let told = world.store.revocations(&elsewhere, 500).await.unwrap();
+    assert_eq!((told.len(), &told[0].device), (1, &None));
+    assert!(
+        world
+            .store
+            .revocations(here, 1_000)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let mut transaction = world.store.begin().await.unwrap();
+    for number in 1..=noroshi_protocol::limits::REVOKED as u64 {
+        sqlx::query(
+            "INSERT INTO certificate (serial, peer, enrolment, issued_ms, expires_ms, revoked_ms)
+             VALUES (?1, 'cam', 1, 0, 2000, 5)",
+        )
+        .bind(format!("{number:08x}"))
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let all = world.store.revocations(here, 500).await.unwrap();
+    assert_eq!(all.len(), noroshi_protocol::limits::REVOKED);
+    let short: BTreeSet<_> = all.iter().map(|one| one.serial.as_bytes().len()).collect();
+    assert!(
+        !short.contains(&16),
+        "the one that expires first is left out"
+    );
 }
