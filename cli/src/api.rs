@@ -152,6 +152,17 @@ impl Api {
         }
     }
 
+    /// The first page of a list.
+    pub(crate) async fn page(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Value>, Failure> {
+        let page = self.get(&with_query(path, query, None)).await?;
+        let page: Page = serde_json::from_value(page).tried("the cloud's answer is no list")?;
+        Ok(page.items)
+    }
+
     /// POST of JSON.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         Ok(self
@@ -177,6 +188,13 @@ impl Api {
             .1)
     }
 
+    /// DELETE.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path))
+            .await
+            .map(|_| ())
+    }
+
     /// Signs in with a password; the cookie of the session.
     pub(crate) async fn open_session(&self, user: &str, password: &str) -> Result<String, Failure> {
         let body = serde_json::json!({ "username": user, "password": password });
@@ -184,6 +202,23 @@ impl Api {
             .send(self.request(Method::POST, "/sessions").json(&body))
             .await?;
         cookie.ok_or_else(|| Failure::Failed("the cloud opened no session".into()))
+    }
+
+    /// Changes the password of a session's user.
+    pub(crate) async fn change_password(
+        &self,
+        cookie: &str,
+        user: &str,
+        current: &str,
+        password: &str,
+    ) -> Result<(), Failure> {
+        let path = format!("/users/{}/password", percent_encoded(user));
+        let request = self
+            .request(Method::PUT, &path)
+            .header(reqwest::header::COOKIE, cookie)
+            .header(reqwest::header::ORIGIN, &self.url)
+            .json(&serde_json::json!({ "password": password, "current": current }));
+        self.send(request).await.map(|_| ())
     }
 
     /// Makes an API token within a session.

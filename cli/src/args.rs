@@ -47,6 +47,39 @@ pub(crate) enum Command {
     Rollout(Rollout),
     /// Show results as they arrive.
     Watch(Watch),
+    /// What happened: of devices, gateways and the records that nobody took, newest first.
+    Events(Events),
+    /// Change your password; the one until now has to be shown.
+    Password(Password),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Only of this device; `SITE/gateway` is a site's gateway.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Only of this site.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Only of this kind, such as `records-refused`.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Password {
+    /// The user's name.
+    #[arg(long)]
+    pub user: String,
+    /// A file with the password until now; `-` reads standard input.
+    #[arg(long)]
+    pub current_file: PathBuf,
+    /// A file with the new password, 10 characters or more; `-` reads standard input.
+    #[arg(long)]
+    pub password_file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +284,11 @@ pub(crate) enum Device {
     },
     /// One device: what it is, what it runs, why it is where it is.
     Show {
+        /// The device's id.
+        device: String,
+    },
+    /// Revoke a device for ever: it is cut off from the cloud and from every gateway.
+    Revoke {
         /// The device's id.
         device: String,
     },

@@ -135,6 +135,26 @@ describe("the console of a running fleet", () => {
     expect(await phases.innerText()).not.toContain("failed");
   });
 
+  it("shows what happened on the sites page", async () => {
+    pictureOnFailure("sites");
+    await page.getByRole("link", { name: "Sites" }).click();
+    const events = page.getByRole("region", { name: "Events" });
+    await events.getByText("update-active").first().waitFor(slow);
+  });
+
+  it("changes a password only with the one until now", async () => {
+    pictureOnFailure("password");
+    await page.getByRole("button", { name: /^Account/ }).click();
+    await page.getByRole("menuitem", { name: "Change password" }).click();
+    const form = page.getByRole("dialog", { name: "Change password" });
+    await form.getByLabel("Password until now").fill("not the password");
+    await form.getByLabel("New password").fill("another battery horse");
+    await form.getByRole("button", { name: "Change password" }).click();
+    await form.getByRole("alert").getByText("until now").waitFor(slow);
+    await page.keyboard.press("Escape");
+    await form.waitFor({ state: "hidden" });
+  });
+
   it("keeps every secret out of addresses, and signs out", async () => {
     pictureOnFailure("signed-out");
     for (const address of addresses) {

@@ -7,15 +7,23 @@ use crate::args::{Device, DeviceCommand};
 use crate::error::Failure;
 use crate::output::{self, Column, field};
 
-pub(super) async fn run(api: &Api, command: Device, json: bool) -> Result<(), Failure> {
+pub(super) async fn run(api: &Api, command: Device, as_json: bool) -> Result<(), Failure> {
     match command {
-        Device::List { site, status } => list(api, site, status, json).await,
-        Device::Show { device } => show(api, &device, json).await,
+        Device::List { site, status } => list(api, site, status, as_json).await,
+        Device::Show { device } => show(api, &device, as_json).await,
+        Device::Revoke { device } => {
+            api.delete(&format!("/devices/{device}")).await?;
+            if as_json {
+                return output::json(&json!({ "revoked": device }));
+            }
+            println!("{device} is revoked; to let it join again, enrol it with a new token");
+            Ok(())
+        }
         Device::Command {
             device,
             kind,
             pipeline,
-        } => send(api, &device, kind, pipeline, json).await,
+        } => send(api, &device, kind, pipeline, as_json).await,
     }
 }
 

@@ -2,14 +2,18 @@
 
 mod device;
 mod enrol_token;
+mod events;
 mod login;
 mod model;
+mod password;
 mod pipeline;
 mod rollout;
 mod site;
 mod watch;
 
 use std::future::Future;
+use std::io::Read as _;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -33,9 +37,12 @@ async fn with_cloud(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Login(login) = &arguments.command {
         return login::run(&arguments, login).await;
     }
+    if let Command::Password(wanted) = &arguments.command {
+        return password::run(&arguments, wanted).await;
+    }
     let api = Api::signed_in(&arguments)?;
     match arguments.command {
-        Command::Login(_) => unreachable!("handled above"),
+        Command::Login(_) | Command::Password(_) => unreachable!("handled above"),
         Command::Status => status(&api, json).await,
         Command::Model(command) => model::with_cloud(&api, command, json).await,
         Command::Device(command) => device::run(&api, command, json).await,
@@ -44,7 +51,29 @@ async fn with_cloud(arguments: Arguments) -> Result<(), Failure> {
         Command::Pipeline(command) => pipeline::run(&api, command, json).await,
         Command::Rollout(command) => rollout::run(&api, command, json).await,
         Command::Watch(command) => watch::run(&api, &command, json).await,
+        Command::Events(wanted) => events::run(&api, &wanted, json).await,
     }
+}
+
+/// Most bytes of a file with a password.
+const SECRET_LIMIT: u64 = 4096;
+
+/// A secret out of a file, or out of standard input for `-`.
+fn secret(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin()
+            .take(SECRET_LIMIT)
+            .read_to_string(&mut text)
+            .tried("standard input")?;
+    } else {
+        std::fs::File::open(path)
+            .tried(path.display())?
+            .take(SECRET_LIMIT)
+            .read_to_string(&mut text)
+            .tried(path.display())?;
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

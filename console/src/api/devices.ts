@@ -55,12 +55,3 @@ export function useDeviceResults(device: string) {
     refetchInterval: 5_000,
   });
 }
-
-/** The newest events of a device. */
-export function useDeviceEvents(device: string) {
-  return useQuery({
-    queryKey: ["events", device],
-    queryFn: () => answer(api.GET("/api/v1/events", { params: { query: { device, limit: 20 } } })),
-    refetchInterval: 10_000,
-  });
-}

@@ -39,6 +39,18 @@ export function useSignOut() {
   });
 }
 
+/** Gives the signed-in user another password. Its sessions end, this one with them. */
+export function useChangePassword(name: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: { password: string; current: string }) =>
+      answer(api.PUT("/api/v1/users/{name}/password", { params: { path: { name } }, body })),
+    // The secrets leave the memory with the form.
+    gcTime: 0,
+    onSuccess: () => client.setQueryData(sessionKey, null),
+  });
+}
+
 /** Whether the signed-in caller may do what `needed` stands for. */
 export function useMay(needed: "operate" | "admin"): boolean {
   const scope = useSession().data?.scope;

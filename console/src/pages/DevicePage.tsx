@@ -6,11 +6,11 @@ import { readCapabilities, readReport } from "../api/report";
 import type { DeviceDetail } from "../api/types";
 import { Answer } from "../parts/Answer";
 import { Columns } from "../parts/Columns";
+import { Events } from "../parts/Events";
 import { Mark, Presence } from "../parts/Mark";
 import { Page } from "../parts/Page";
 import { Panel } from "../parts/Panel";
 import { DeviceCapabilities, DeviceRecord } from "./device/DeviceFacts";
-import { DeviceEvents } from "./device/DeviceEvents";
 import { DeviceLive } from "./device/DeviceLive";
 import { DevicePipelines } from "./device/DevicePipelines";
 import { DeviceResults } from "./device/DeviceResults";
@@ -56,7 +56,7 @@ function Content({ device }: { device: DeviceDetail }) {
         <Stack gap="lg">
           <DeviceRecord device={device} report={report} />
           <DeviceCapabilities capabilities={readCapabilities(device.capabilities)} />
-          <DeviceEvents device={device.id} />
+          <Events device={device.id} />
         </Stack>
       </Columns>
     </Page>

@@ -5,6 +5,7 @@ import { useMay } from "../api/session";
 import { useSites } from "../api/sites";
 import type { Site } from "../api/types";
 import { Answer } from "../parts/Answer";
+import { Events } from "../parts/Events";
 import { Presence } from "../parts/Mark";
 import { Page } from "../parts/Page";
 import { Panel } from "../parts/Panel";
@@ -69,6 +70,7 @@ export function SitesPage() {
         )}
       </Answer>
       {mayCreate && <NewSite />}
+      <Events />
     </Page>
   );
 }

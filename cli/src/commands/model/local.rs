@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use noroshi_compress::{
-    Network, Settings, Weights, inspect, onnx, pickle, quantize, report, views,
-};
+use noroshi_compress::{Network, Settings, Weights, inspect, pickle, quantize, report, views};
 use noroshi_model::{
     Digest, InputSpec, MAX_MANIFEST_BYTES, Manifest, ModelId, OutputSpec, VariantName,
 };
+use noroshi_onnx as onnx;
 use serde_json::json;
 
 use crate::args::{self, Calibration, Preset};

@@ -1,15 +1,15 @@
 import { Stack, Text } from "@mantine/core";
 
-import { useDeviceEvents } from "../../api/devices";
-import { Ago } from "../../parts/Ago";
-import { Answer } from "../../parts/Answer";
-import { Panel } from "../../parts/Panel";
+import { useEvents } from "../api/events";
+import { Ago } from "./Ago";
+import { Answer } from "./Answer";
+import { Panel } from "./Panel";
 
-/** The newest events. */
-export function DeviceEvents({ device }: { device: string }) {
+/** The newest events: of a device, or of everybody with who it was. */
+export function Events({ device }: { device?: string }) {
   return (
     <Panel title="Events">
-      <Answer query={useDeviceEvents(device)} waiting="Fetching the events">
+      <Answer query={useEvents(device)} waiting="Fetching the events">
         {({ items }) => (
           <Stack gap="xs">
             {items.length === 0 && (
@@ -21,6 +21,7 @@ export function DeviceEvents({ device }: { device: string }) {
               <div key={event.id}>
                 <Text size="sm">{event.message}</Text>
                 <Text size="xs" c="dimmed">
+                  {device ? "" : `${event.device} · `}
                   {event.kind} · <Ago ms={event.at_ms} />
                 </Text>
               </div>
