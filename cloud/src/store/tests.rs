@@ -26,9 +26,10 @@ pub(crate) fn public_key(seed: u8) -> PublicKey {
 /// A certificate of another serial each time.
 pub(super) fn issued(_: &Enrolled) -> Result<Issued> {
     let serial: [u8; 16] = crate::random::bytes();
+    let parsed = CertificateSerial::from_bytes(&serial);
     Ok(Issued {
         certificate: serial.to_vec(),
-        serial: CertificateSerial::from_bytes(&serial).unwrap(),
+        serial: parsed.map_err(|error| crate::Error::corrupt("serial", error))?,
         expires_ms: 1_000,
     })
 }

@@ -32,6 +32,7 @@ pub(super) fn claims(run: &Run, amounts: Amounts, seed: u64) -> Vec<Claim> {
     }
     claims.push(pace(run));
     claims.extend(losses(run, seed));
+    claims.extend(seen_in_outboxes(run));
     claims
 }
 
@@ -64,6 +65,19 @@ fn back(run: &Run, role: Role) -> Claim {
         .with("times", times.len())
 }
 
+/// A run that stops agents and finds no result in any of their outboxes shows nothing about what
+/// surely existed. One that is narrowed to other roles looks into none.
+fn seen_in_outboxes(run: &Run) -> Option<Claim> {
+    let seen: usize = run.journal.persisted.iter().map(BTreeSet::len).sum();
+    let looked = of(run, |death| {
+        let killed = death.role == Role::Agent && death.how == How::Killed;
+        killed || death.how == How::PowerCut(Store::Outbox)
+    });
+    let looks = looked.count();
+    (looks > 0)
+        .then(|| Claim::at_least("results seen in outboxes", seen as f64, 1.0).with("looks", looks))
+}
+
 /// Frames a second of the slowest device, its deaths included.
 fn pace(run: &Run) -> Claim {
     let paces = run.evidence.iter().map(|evidence| {
@@ -82,7 +96,6 @@ fn losses(run: &Run, seed: u64) -> Vec<Claim> {
     let verdict = verdict(run);
     let none = |name: &str, value: u64| Claim::new(name, value, "0", value == 0);
     let examples: Vec<&String> = verdict.lost.iter().take(5).collect();
-    let seen: usize = run.journal.persisted.iter().map(BTreeSet::len).sum();
     let bound = (RING + IN_FLIGHT) as u64;
     vec![
         none(
@@ -91,7 +104,6 @@ fn losses(run: &Run, seed: u64) -> Vec<Claim> {
         )
         .with("surely_existed", verdict.existed)
         .with("frames", verdict.frames)
-        .with("seen_in_outboxes", seen as u64)
         .with("examples", serde_json::json!(examples))
         .with("seed", seed)
         .with("seconds", run.lasted.as_secs()),

@@ -81,13 +81,14 @@ pub(crate) async fn subscribes(fleet: &Fleet, name: &str, filter: &str) -> Resul
     Ok(taken)
 }
 
-type Opened = (
+pub(crate) type Opened = (
     session::SessionHandle,
     session::SessionEvents,
     session::SessionDriver,
 );
 
-fn open(fleet: &Fleet, name: &str, filters: Vec<String>) -> Result<Opened> {
+/// A session by the identity of the stopped agent `name`.
+pub(crate) fn open(fleet: &Fleet, name: &str, filters: Vec<String>) -> Result<Opened> {
     let agent = fleet.agent(name)?;
     let identity = Arc::new(Identity::load(&agent.folder().join("state/identity"))?);
     let address = agent.mqtts.address();

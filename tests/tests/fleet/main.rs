@@ -10,6 +10,7 @@ mod garbage;
 mod impostor;
 mod links;
 mod results;
+mod revocation;
 mod rollouts;
 
 use std::time::Duration;
