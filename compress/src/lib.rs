@@ -1,8 +1,8 @@
 //! Makes a model smaller: a recipe goes in, a model and a report of what it cost come out.
 //!
 //! [`pickle`] reads PyTorch weights, [`networks`] writes known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
-//! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost, and
-//! [`release`] makes a manifest of it.
+//! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost,
+//! [`statistics`] how sure that is, and [`release`] makes a manifest of it.
 //!
 //! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
 
@@ -13,6 +13,7 @@ pub mod pickle;
 pub mod quantize;
 pub mod release;
 pub mod report;
+pub mod statistics;
 pub mod views;
 
 pub use error::{Error, Result};

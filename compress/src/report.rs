@@ -8,10 +8,8 @@ use noroshi_model::{Agreement, EngineKind, Precision};
 use serde::Serialize;
 
 use crate::inspect::{grouped, inspect_file};
+use crate::statistics::{Interval, median, wilson};
 use crate::{Error, Result};
-
-/// The factor of a 95 % interval of a normal distribution.
-const Z: f64 = 1.959_963_985;
 
 /// How models are compared.
 #[derive(Debug, Clone)]
@@ -119,7 +117,7 @@ pub fn compare(
     }
     let [original, variant] = sides;
     let of = inputs.len() as u64;
-    let (low, high) = wilson(same, of);
+    let Interval { low, high } = wilson(same, of);
     Ok(Report {
         original,
         variant,
@@ -184,17 +182,7 @@ fn times(
             }
         }
     }
-    Ok(Some(times.map(median)))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
+    Ok(Some(times.map(|times| median(&times).unwrap_or(0.0))))
 }
 
 /// The place of the largest number; the first if there are several.
@@ -206,21 +194,6 @@ fn top(values: &[f32]) -> usize {
         }
     }
     best
-}
-
-/// Ends of the 95 % Wilson interval of `same` in `of`, 0 to 1 if `of` is zero.
-pub fn wilson(same: u64, of: u64) -> (f64, f64) {
-    if of == 0 {
-        return (0.0, 1.0);
-    }
-    let (count, share) = (of as f64, same as f64 / of as f64);
-    let squared = Z * Z / count;
-    let centre = share + squared / 2.0;
-    let half = Z * ((share * (1.0 - share) + squared / 4.0) / count).sqrt();
-    (
-        ((centre - half) / (1.0 + squared)).max(0.0),
-        ((centre + half) / (1.0 + squared)).min(1.0),
-    )
 }
 
 /// Signal-to-noise ratio of `actual` against `expected` in decibels, at most 200.
@@ -292,20 +265,6 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wilson_intervals_are_the_known_ones() {
-        let near = |(low, high): (f64, f64), (l, h): (f64, f64)| {
-            assert!(
-                (low - l).abs() < 5e-4 && (high - h).abs() < 5e-4,
-                "{low} {high}"
-            );
-        };
-        near(wilson(98, 100), (0.930, 0.994));
-        near(wilson(100, 100), (0.963, 1.0));
-        near(wilson(0, 10), (0.0, 0.278));
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
-    }
 
     #[test]
     fn noise_of_a_tenth_is_twenty_decibels() {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use noroshi_compress::{Network, Settings, report, views};
+use noroshi_compress::statistics::Proportion;
+use noroshi_compress::{Network, Settings, views};
 use noroshi_engine::{ModelSource, Tensor, open};
 use noroshi_model::EngineKind;
 
@@ -83,12 +84,12 @@ fn answers(model: &Path, inputs: &[Tensor]) -> Result<Vec<usize>> {
 fn agreement(network: &str, ours: u64, of: u64, references: &[(&str, u64)]) -> Result<Claim> {
     let share = |same: u64| rounded(same as f64 / of as f64);
     let described = |same: u64| {
-        let (low, high) = report::wilson(same, of);
+        let Proportion { low, high, .. } = Proportion::new(same, of);
         serde_json::json!({ "agreement": share(same), "low": rounded(low), "high": rounded(high) })
     };
     let best = references.iter().max_by_key(|(_, same)| *same);
     let (method, best) = best.context("a reference")?;
-    let (_, high) = report::wilson(ours, of);
+    let high = Proportion::new(ours, of).high;
     let limit = format!(
         "not clearly below the best of onnxruntime.quantization, {} ({method})",
         share(*best)
