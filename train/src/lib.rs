@@ -1,1 +1,3 @@
 //! Teaches networks on the CPU: data, layers, optimizers, checkpoints.
+
+pub mod data;
