@@ -2,7 +2,9 @@
 
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: setup build demo test lint advisories bench proof-kill clean-demo
+proof-options = $(if $(ONLY),--only $(ONLY)) $(if $(filter-out 0,$(FULL)),--full)
+
+.PHONY: setup build demo test lint advisories bench data peers proof-kill proof-tiny proof-compress clean-demo
 
 setup: ## installs what is missing; nothing else does
 	@scripts/setup
@@ -28,6 +30,18 @@ bench: build ## figures beside Python onnxruntime, in one run; memory is that of
 
 proof-kill: build ## kill -9 and power cuts: nothing lost, nothing twice
 	@exec target/debug/noroshi-proof-kill
+
+data: setup ## the proofs' data sets, in .cache/data; NAME=letter: only that one
+	@.venv/bin/python scripts/datasets.py $(NAME)
+
+peers: ## scikit-learn, river, emlearn and LightGBM, which proofs are held against
+	@scripts/setup-peers
+
+proof-tiny: build data peers ## models of a few kilobytes; ONLY=row; FULL=1: five seeds, resumable
+	@exec target/debug/noroshi-proof-tiny $(proof-options)
+
+proof-compress: build data peers ## compression of networks; ONLY=row; FULL=1: five seeds, resumable
+	@exec target/debug/noroshi-proof-compress $(proof-options)
 
 clean-demo: ## forgets the demo's state, not its downloads
 	@rm -rf .demo

@@ -1,5 +1,6 @@
 //! What proofs and benchmarks print: one JSON object a line on standard output.
 
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 /// One statement with the figure that decides it.
@@ -49,6 +50,21 @@ impl Claim {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The claim that a line of JSON tells.
+    pub fn from_line(line: &str) -> Result<Self> {
+        let mut fields: Map<String, Value> = serde_json::from_str(line)?;
+        let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
+        Ok(Self {
+            name: text(fields.remove("claim")).context("a claim's name")?,
+            value: fields.remove("value").context("a claim's value")?,
+            limit: text(fields.remove("limit")).context("a claim's limit")?,
+            ok: (fields.remove("ok").as_ref())
+                .and_then(Value::as_bool)
+                .context("whether a claim holds")?,
+            more: fields,
+        })
     }
 
     /// Whether it holds.
@@ -103,6 +119,7 @@ mod tests {
             "claim": "ratio", "value": 1.02, "limit": "at most 1.05", "ok": true, "rounds": 3,
         });
         assert_eq!(line, expected);
+        assert_eq!(Claim::from_line(&claim.line()).unwrap(), claim);
         assert!(!Claim::at_least("frames", 19.0, 20.0).holds());
     }
 }
