@@ -16,11 +16,11 @@ pub struct BackoffLimits {
 }
 
 impl Default for BackoffLimits {
-    /// 1 s to 5 min, settled after 5 s.
+    /// 1 s to 30 s, settled after 5 s.
     fn default() -> Self {
         Self {
             shortest: Duration::from_secs(1),
-            longest: Duration::from_mins(5),
+            longest: Duration::from_secs(30),
             settled_after: Duration::from_secs(5),
         }
     }
@@ -58,10 +58,15 @@ impl Backoff {
         floor + (ceiling - floor).mul_f64(share)
     }
 
+    /// Tells that the peer proved itself: the next failure is the first one again.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
     /// Tells how long the last success lasted; starts over if that was long enough.
     pub fn settled(&mut self, lasted: Duration) {
         if lasted >= self.limits.settled_after {
-            self.failures = 0;
+            self.succeeded();
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Ended {
     pub(super) reason: DisconnectReason,
     /// How long it was complete, from CONNACK and SUBACK to the end.
     pub(super) lasted: Duration,
+    /// Whether the broker acknowledged a publish: it works, and does not only accept and drop.
+    pub(super) proven: bool,
 }
 
 /// Where a connection stands.
@@ -80,6 +82,7 @@ struct Connection<'a> {
     phase: Phase,
     max_packet: u32,
     without_publishers: bool,
+    proven: bool,
     /// When this connection is given up unless something happens first.
     deadline: Instant,
 }
@@ -105,6 +108,7 @@ pub(super) async fn run(
         phase: Phase::Connecting,
         max_packet: shared.options.max_packet,
         without_publishers: false,
+        proven: false,
         // The library bounds connecting itself; this is only behind it.
         deadline: Instant::now() + SUBSCRIBE_PATIENCE * 2,
         shared,
@@ -183,6 +187,7 @@ impl Connection<'_> {
             Incoming::PubAck(answer) => {
                 let outcome = Refusal::from_wire(answer.reason)
                     .map_or(PublishOutcome::Acked, PublishOutcome::Refused);
+                self.proven |= outcome == PublishOutcome::Acked;
                 self.window.acknowledged(answer.pkid, outcome);
                 Ok(())
             }
@@ -355,7 +360,11 @@ impl Connection<'_> {
             }
             Phase::Connecting | Phase::Subscribing { .. } => Duration::ZERO,
         };
-        Ended { reason, lasted }
+        Ended {
+            reason,
+            lasted,
+            proven: self.proven,
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use tracing::{debug, info, warn};
 use super::connection::{self, Ended, Shared};
 use super::handle::SessionHandle;
 use super::options::SessionOptions;
+use super::patience::Patience;
 use super::stash::Stash;
 use super::types::{DisconnectReason, SessionEvent, SessionEvents};
-use crate::backoff::{self, Backoff};
 
 /// After a takeover by a twin the wait is at least this, so that two devices with one identity
 /// do not keep throwing each other out.
@@ -29,7 +29,7 @@ pub fn open(options: SessionOptions) -> (SessionHandle, SessionEvents, SessionDr
         publishes: publishes_in,
         live: live_out,
     };
-    let backoff = Backoff::new(options.backoff);
+    let patience = Patience::new(options.backoff);
     let shared = Shared {
         options,
         publishes,
@@ -42,7 +42,7 @@ pub fn open(options: SessionOptions) -> (SessionHandle, SessionEvents, SessionDr
         events_out,
         SessionDriver {
             shared,
-            backoff,
+            patience,
             epoch: 0,
             repeats: Repeats::default(),
         },
@@ -53,7 +53,7 @@ pub fn open(options: SessionOptions) -> (SessionHandle, SessionEvents, SessionDr
 #[must_use = "nothing happens until `run` is spawned"]
 pub struct SessionDriver {
     shared: Shared,
-    backoff: Backoff,
+    patience: Patience,
     epoch: u64,
     repeats: Repeats,
 }
@@ -88,13 +88,15 @@ impl SessionDriver {
             Err(reason) => Ended {
                 reason: DisconnectReason::NotReady(reason),
                 lasted: Duration::ZERO,
+                proven: false,
             },
         }
     }
 
     fn after(&mut self, ended: &Ended) -> Duration {
-        self.backoff.settled(ended.lasted);
-        let mut retry_in = self.backoff.failed(backoff::random());
+        let mut retry_in = self
+            .patience
+            .after(ended.lasted, ended.proven, Instant::now());
         if ended.reason == DisconnectReason::TakenOver {
             retry_in = retry_in.max(AFTER_TAKEOVER.min(self.shared.options.backoff.longest));
         }

@@ -41,6 +41,7 @@ mod connection;
 mod driver;
 mod handle;
 mod options;
+mod patience;
 mod stash;
 mod types;
 mod window;
