@@ -9,10 +9,10 @@
 //! Two variables are for the kill proof only. `NOROSHI_SYNC=off` turns the act into nothing: the
 //! proof must then fail. `NOROSHI_POWERCUT_DIR=DIR` keeps a copy of the store as of its last sync
 //! in `DIR/<name>`; a simulated power cut puts that copy in the store's place, and so drops every
-//! write that was not synced.
+//! write that was not synced. Release builds know neither: they say so and sync.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -59,13 +59,15 @@ impl Durability {
     pub fn of(folder: &Path, name: &'static str) -> Result<Self, FileError> {
         let path = folder.join("db");
         let opened = File::options().read(true).write(true).open(&path);
+        let switches = Switches::read(cfg!(debug_assertions), |name| std::env::var_os(name));
+        switches.tell(name);
         Ok(Self {
             name,
             folder: folder.to_owned(),
             file: opened.map_err(io_error("open", &path))?,
             blobs: BTreeSet::new(),
-            syncs: std::env::var_os(SYNC_VARIABLE).is_none_or(|value| value != "off"),
-            copy_to: std::env::var_os(POWERCUT_VARIABLE).map(PathBuf::from),
+            syncs: switches.syncs,
+            copy_to: switches.copy_to,
         })
     }
 
@@ -114,6 +116,60 @@ impl Durability {
     }
 }
 
+/// What the proof's variables ask for.
+#[derive(Debug, PartialEq, Eq)]
+struct Switches {
+    syncs: bool,
+    copy_to: Option<PathBuf>,
+    /// Variables that are set and count for nothing in this build.
+    ignored: Vec<&'static str>,
+}
+
+impl Switches {
+    /// Only builds for tests obey: nobody shall lose data to a variable that was left set.
+    fn read(obeys: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let sync = variable(SYNC_VARIABLE).filter(|value| value == OsStr::new("off"));
+        let copy_to = variable(POWERCUT_VARIABLE);
+        if obeys {
+            return Self {
+                syncs: sync.is_none(),
+                copy_to: copy_to.map(PathBuf::from),
+                ignored: Vec::new(),
+            };
+        }
+        let set = [
+            (SYNC_VARIABLE, sync.is_some()),
+            (POWERCUT_VARIABLE, copy_to.is_some()),
+        ];
+        Self {
+            syncs: true,
+            copy_to: None,
+            ignored: set
+                .iter()
+                .filter(|(_, set)| *set)
+                .map(|(n, _)| *n)
+                .collect(),
+        }
+    }
+
+    fn tell(&self, store: &str) {
+        if !self.syncs {
+            tracing::error!(
+                store,
+                "{SYNC_VARIABLE}=off: NOTHING IS SYNCED, a power cut loses what was acknowledged; \
+                 this is for the kill proof only, unset it"
+            );
+        }
+        for variable in &self.ignored {
+            tracing::warn!(
+                store,
+                variable,
+                "ignored: only test builds know this variable"
+            );
+        }
+    }
+}
+
 /// Replaces `into`/`name` by a whole copy of `folder`, so that a kill leaves the old or the new.
 fn copy_store(folder: &Path, into: &Path, name: &str) -> io::Result<()> {
     let (next, old) = (
@@ -145,4 +201,40 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_test_build_can_be_told_not_to_sync() {
+        let all = |name: &str| match name {
+            SYNC_VARIABLE => Some(OsString::from("off")),
+            _ => Some(OsString::from("/copies")),
+        };
+        let test = Switches::read(true, all);
+        assert_eq!((test.syncs, test.ignored.len()), (false, 0));
+        assert_eq!(test.copy_to, Some(PathBuf::from("/copies")));
+        let shipped = Switches::read(false, all);
+        assert!(shipped.syncs && shipped.copy_to.is_none());
+        assert_eq!(shipped.ignored, [SYNC_VARIABLE, POWERCUT_VARIABLE]);
+        for build in [true, false] {
+            let plain = Switches::read(build, |_| None);
+            assert!(plain.syncs && plain.copy_to.is_none() && plain.ignored.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_damage_ends_a_try_as_damage() {
+        let raw = |raw| died_of_damage(ExitStatus::from_raw(raw));
+        // The child's own word, a panic, SIGABRT, SIGBUS, SIGSEGV.
+        for status in [DAMAGED << 8, 101 << 8, 6, 7, 11] {
+            assert!(raw(status), "{status}");
+        }
+        // Sound, an error such as a lock or a full disk, SIGKILL, SIGTERM, SIGXFSZ.
+        for status in [0, 1 << 8, 9, 15, 25] {
+            assert!(!raw(status), "{status}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `NOROSHI_FAILPOINT="outbox.before_sync=kill@3"` ends the process with SIGKILL when it comes by
 //! that point for the third time; several points are separated by commas. Without the variable a
-//! point costs one load.
+//! point costs one load. Release builds have no points, whatever the variable says.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -18,6 +18,9 @@ static ARMED: OnceLock<Option<Mutex<HashMap<String, u64>>>> = OnceLock::new();
 /// Passes the point called `name` (`place.moment`), unless it is armed and this is the visit that
 /// kills.
 pub fn pass(name: &str) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
     let armed = ARMED.get_or_init(|| {
         let points = parse(&std::env::var(VARIABLE).ok()?);
         (!points.is_empty()).then(|| Mutex::new(points))
@@ -25,8 +28,10 @@ pub fn pass(name: &str) {
     let Some(points) = armed else { return };
     let mut points = points.lock().unwrap_or_else(PoisonError::into_inner);
     if is_deadly(&mut points, name) {
-        let killed = kill_process(getpid(), Signal::KILL);
-        debug_assert!(killed.is_ok(), "a process may kill itself");
+        // A worker's sandbox refuses it; what is left there is no less sudden.
+        if kill_process(getpid(), Signal::KILL).is_err() {
+            std::process::abort();
+        }
     }
 }
 
