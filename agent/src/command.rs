@@ -84,6 +84,9 @@ pub enum Command {
     ProbeOutbox {
         /// The outbox's folder.
         folder: PathBuf,
+        /// The process that it ends with.
+        #[arg(long)]
+        parent: Option<u32>,
     },
     /// Becomes a command whose life is bound to its source process.
     #[command(hide = true)]
@@ -129,11 +132,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { path } => return checked(&Config::load(&path.config)?),
         Command::Source => source::run()?,
         Command::Worker => worker::run()?,
-        Command::ProbeOutbox { folder } => match outbox::try_open(&folder) {
-            Ok(greatest) => println!("{greatest}"),
-            Err(crate::AgentError::Outbox(_)) => std::process::exit(DAMAGED),
-            Err(other) => return Err(other.into()),
-        },
+        Command::ProbeOutbox { folder, parent } => {
+            if let Some(parent) = parent {
+                sandbox::limit(parent, None)?;
+            }
+            match outbox::try_open(&folder) {
+                Ok(greatest) => println!("{greatest}"),
+                Err(crate::AgentError::Outbox(_)) => std::process::exit(DAMAGED),
+                Err(other) => return Err(other.into()),
+            }
+        }
         Command::ExecGuard { argv } => source::guard(&argv)?,
         Command::TrySandbox => {
             sandbox::enter()?;

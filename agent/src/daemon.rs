@@ -13,6 +13,8 @@ mod metrics;
 mod models;
 mod network;
 mod notes;
+mod oldest;
+mod patience;
 mod pipeline;
 mod prepare;
 mod records;

@@ -37,6 +37,9 @@ pub enum AgentError {
     /// A worker can't go on, or refused a model.
     #[error("worker: {0}")]
     Worker(String),
+    /// A child process was ended by somebody else than itself or us.
+    #[error("killed from outside: {0}")]
+    Killed(String),
     /// Enrolment was refused or is not done.
     #[error("{0}")]
     Identity(String),

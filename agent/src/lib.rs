@@ -17,6 +17,7 @@ pub mod random;
 pub mod ring;
 pub mod sandbox;
 pub mod source;
+mod state_lock;
 mod status_text;
 pub mod time;
 pub mod worker;

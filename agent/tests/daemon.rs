@@ -158,6 +158,139 @@ fn a_kill_between_write_and_sync_loses_no_record() {
     check_results(&world);
 }
 
+/// The version of each answer, in order.
+fn versions(world: &World) -> Vec<u32> {
+    let version = |held: &noroshi_agent::outbox::Held| {
+        serde_cbor::from_slice::<Answer>(&held.body)
+            .unwrap()
+            .version
+    };
+    world.results().iter().map(version).collect()
+}
+
+#[test]
+fn a_restart_in_a_trial_does_not_make_a_broken_model_active() {
+    let spoilers: [fn(&mut Vec<Vec<u8>>); 2] = [
+        // A model that no worker can load.
+        |blobs| blobs[1] = b"not a model".to_vec(),
+        // A manifest that is none: nothing of it can even be started.
+        |blobs| *blobs = vec![b"{}".to_vec()],
+    ];
+    for spoil in spoilers {
+        let world = World::new(50.0, "");
+        world.try_version_2(spoil);
+        let agent = world.start(&[]);
+        eventually("what ran before runs again", || {
+            (agent.frames() > 5).then_some(())
+        });
+        agent.stop();
+        let versions = versions(&world);
+        assert!(versions.iter().all(|version| *version == 1), "{versions:?}");
+        assert!(kinds(&world).contains(&"update-reverted".to_owned()));
+    }
+}
+
+#[test]
+fn a_restart_in_a_trial_of_a_good_model_goes_on_with_it() {
+    let world = World::new(50.0, "");
+    world.try_version_2(|_| {});
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 5).then_some(()));
+    agent.stop();
+    let versions = versions(&world);
+    assert!(versions.iter().all(|version| *version == 2), "{versions:?}");
+}
+
+#[test]
+fn a_second_agent_on_the_same_folder_touches_nothing() {
+    let world = World::new(20.0, "");
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 2).then_some(()));
+    let starts = std::fs::read(world.path("state/state/start")).unwrap();
+    let second = std::process::Command::new(common::BINARY)
+        .args(["run", "--config"])
+        .arg(world.path("agent.toml"))
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("another noroshi-agent"), "{said}");
+    assert_eq!(
+        std::fs::read(world.path("state/state/start")).unwrap(),
+        starts
+    );
+    assert!(!world.path("state/outbox.corrupt").exists());
+    let frames = agent.frames();
+    eventually("the first goes on", || {
+        (agent.frames() > frames).then_some(())
+    });
+    agent.stop();
+    check_results(&world);
+}
+
+#[test]
+fn an_outbox_that_another_process_has_open_stays_where_it_is() {
+    let world = World::new(20.0, "");
+    let store = world.path("state/outbox");
+    let open = sled::Config::new()
+        .path(&store)
+        .segment_size(128 << 10)
+        .open()
+        .unwrap();
+    let mut agent = world.start(&[]);
+    assert!(!agent.child.wait().unwrap().success());
+    assert!(!world.path("state/outbox.corrupt").exists());
+    drop(open);
+    let agent = eventually("the outbox is free", || {
+        let mut agent = world.start(&[]);
+        let serves = eventually("it serves or ends", || match agent.child.try_wait() {
+            Ok(Some(_)) => Some(false),
+            _ => agent.status().map(|_| true),
+        });
+        serves.then_some(agent)
+    });
+    eventually("frames are answered", || (agent.frames() > 2).then_some(()));
+    agent.stop();
+    check_results(&world);
+}
+
+#[test]
+fn a_frame_in_flight_when_its_worker_ends_is_not_lost() {
+    // Not live: every frame that is announced must be answered. Every worker ends with its third
+    // frame in flight.
+    let world = World::new(100.0, "");
+    let agent = world.start(&[("NOROSHI_FAILPOINT", "worker.before_answer=kill@3")]);
+    eventually("frames are answered", || (agent.frames() > 6).then_some(()));
+    let figures = agent.pipeline().unwrap()["figures"].clone();
+    assert!(figures["crashes"].as_u64().unwrap() >= 3);
+    assert_eq!(figures["skipped"], 0);
+    agent.stop();
+    let answered = check_results(&world);
+    let numbers: HashSet<String> = world.log().into_iter().take(answered).collect();
+    let frame = |held: &noroshi_agent::outbox::Held| {
+        let answer: Answer = serde_cbor::from_slice(&held.body).unwrap();
+        answer.frame.to_string()
+    };
+    assert_eq!(
+        world.results().iter().map(frame).collect::<HashSet<_>>(),
+        numbers
+    );
+}
+
+#[test]
+fn a_worker_over_its_memory_ends_and_the_agent_goes_on() {
+    let world = World::with_too_large_a_model();
+    let agent = world.start(&[]);
+    let state = eventually("the worker failed", || {
+        let state = agent.pipeline()?["state"].clone();
+        state.get("failed").map(ToString::to_string)
+    });
+    assert!(!state.is_empty());
+    assert_eq!(agent.frames(), 0);
+    agent.stop();
+    assert!(kinds(&world).contains(&"worker-failed".to_owned()));
+}
+
 #[test]
 fn a_corrupt_outbox_is_moved_aside_and_told() {
     let world = World::new(20.0, "");

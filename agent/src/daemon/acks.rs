@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use noroshi_protocol::{StoreId, Stream};
+use noroshi_protocol::StoreId;
 use tokio::sync::watch;
 
 use super::records::Records;
@@ -11,25 +11,16 @@ use super::records::Records;
 /// Shared by the receiver of acknowledgements and the senders.
 #[derive(Clone)]
 pub(super) struct Acks {
-    counts: Arc<[AtomicU64; 2]>,
     /// Changes of the holder's store.
     changes: Arc<AtomicU64>,
     store: Arc<watch::Sender<Option<StoreId>>>,
     records: Records,
 }
 
-fn index(stream: Stream) -> usize {
-    match stream {
-        Stream::Result => 0,
-        Stream::Event => 1,
-    }
-}
-
 impl Acks {
     pub(super) fn new(records: Records) -> Self {
         let known = records.holder().ok().flatten();
         Self {
-            counts: Arc::default(),
             changes: Arc::default(),
             store: Arc::new(watch::channel(known).0),
             records,
@@ -41,19 +32,13 @@ impl Acks {
         self.store.subscribe()
     }
 
-    /// Acknowledgements so far.
-    pub(super) fn count(&self, stream: Stream) -> u64 {
-        self.counts[index(stream)].load(Ordering::Relaxed)
-    }
-
     /// How often the holder's store was another one: whoever sends begins anew then.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }
 
     /// An acknowledgement came from that store.
-    pub(super) fn came(&self, stream: Stream, store: StoreId) {
-        self.counts[index(stream)].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn came(&self, store: StoreId) {
         if self.store.borrow().as_ref() == Some(&store) {
             return;
         }

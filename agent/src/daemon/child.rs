@@ -1,8 +1,10 @@
 //! How the agent starts itself again as a child.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::process::{Child, Command};
 
 use crate::AgentError;
@@ -10,6 +12,14 @@ use crate::link::{AgentLink, pair};
 
 /// How long a child may take to go after its link is closed.
 const GRACE: Duration = Duration::from_secs(2);
+/// Signals that come from others: a person, the session's end, the kernel out of memory.
+const OUTSIDE: [Signal; 5] = [
+    Signal::KILL,
+    Signal::TERM,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::HUP,
+];
 /// What of the agent's environment its children see.
 const INHERITED: [&str; 5] = [
     "RUST_LOG",
@@ -18,6 +28,33 @@ const INHERITED: [&str; 5] = [
     "NOROSHI_ONNXRUNTIME",
     noroshi_service::failpoint::VARIABLE,
 ];
+
+/// How a child ended.
+pub(super) struct Ending {
+    /// For people.
+    pub(super) how: String,
+    /// Whether somebody else killed it: a signal that a process does not get by its own doing.
+    pub(super) killed: bool,
+}
+
+impl Ending {
+    fn own(how: impl Into<String>) -> Self {
+        Self {
+            how: how.into(),
+            killed: false,
+        }
+    }
+
+    /// An error that begins with `what`; `own` makes it if the child ended by its own doing.
+    pub(super) fn error(self, what: &str, own: impl FnOnce(String) -> AgentError) -> AgentError {
+        let text = format!("{what}: {}", self.how);
+        if self.killed {
+            AgentError::Killed(text)
+        } else {
+            own(text)
+        }
+    }
+}
 
 /// A child process with the agent's end of its link. It dies with this value.
 pub(super) struct LinkedChild {
@@ -56,21 +93,21 @@ impl LinkedChild {
     }
 
     /// Completes when it ends by itself, and tells how; safe to drop at any time.
-    pub(super) async fn ended(&mut self) -> String {
+    pub(super) async fn ended(&mut self) -> Ending {
         describe(self.child.wait().await)
     }
 
     /// Kills it if it does not go by itself, and tells how it ended.
-    pub(super) async fn end(&mut self, grace: Duration) -> String {
+    pub(super) async fn end(&mut self, grace: Duration) -> Ending {
         if let Ok(ended) = tokio::time::timeout(grace, self.child.wait()).await {
             return describe(ended);
         }
         if let Err(e) = self.child.start_kill() {
-            return e.to_string();
+            return Ending::own(e.to_string());
         }
         match tokio::time::timeout(GRACE, self.child.wait()).await {
-            Ok(_) => "it was killed because it did not answer".to_owned(),
-            Err(_) => "it can't be killed".to_owned(),
+            Ok(_) => Ending::own("it was killed because it did not answer"),
+            Err(_) => Ending::own("it can't be killed"),
         }
     }
 
@@ -85,10 +122,28 @@ impl LinkedChild {
     }
 }
 
-fn describe(ended: std::io::Result<ExitStatus>) -> String {
+fn describe(ended: std::io::Result<ExitStatus>) -> Ending {
     match ended {
-        Ok(status) if status.success() => "it ended by itself".to_owned(),
-        Ok(status) => format!("it ended with {status}"),
-        Err(e) => e.to_string(),
+        Ok(status) if status.success() => Ending::own("it ended by itself"),
+        Ok(status) => Ending {
+            how: format!("it ended with {status}"),
+            killed: status
+                .signal()
+                .is_some_and(|signal| OUTSIDE.iter().any(|outside| outside.as_raw() == signal)),
+        },
+        Err(e) => Ending::own(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_is_told_from_a_crash() {
+        let killed = |raw| describe(Ok(ExitStatus::from_raw(raw))).killed;
+        assert!(killed(9) && killed(15));
+        // SIGABRT, SIGSEGV, an exit code.
+        assert!(!killed(6) && !killed(11) && !killed(101 << 8));
     }
 }

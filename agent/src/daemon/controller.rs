@@ -1,14 +1,17 @@
 //! The one task that decides: takes what happens, asks the pure machine, carries its effects out.
 
 mod effects;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use noroshi_fleet::assignment::{Accepted, Facts, accept};
-use noroshi_fleet::update::{Event, Failure, Step, Update};
+use noroshi_fleet::assignment::{Accepted, Facts, RefusedReason, accept};
+use noroshi_fleet::update::{Event, Failure, Job, Step, Update};
 use noroshi_model::Capabilities;
-use noroshi_protocol::{Choice, Desired, Message, PipelineId, RefusedDesired, UpdatePhase};
+use noroshi_protocol::{
+    Assignment, Choice, Desired, Message, PipelineId, RefusedDesired, UpdatePhase,
+};
 use noroshi_service::backoff::{Backoff, BackoffLimits};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -83,11 +86,10 @@ pub(super) struct Controller {
     brought: JoinSet<Brought>,
     work: Option<tokio::task::AbortHandle>,
     progress: (mpsc::Sender<Fetched>, mpsc::Receiver<Fetched>),
-    /// What ran before the present trial.
-    before: Option<Vec<noroshi_protocol::Assignment>>,
     told: Option<UpdatePhase>,
-    /// When the machine was asked last.
+    /// When the machine was asked last, by the clock of tasks and by the machine's own.
     asked: Instant,
+    asked_ms: u64,
 }
 
 impl Controller {
@@ -104,9 +106,9 @@ impl Controller {
             brought: JoinSet::new(),
             work: None,
             progress: mpsc::channel(1),
-            before: None,
             told,
             asked: Instant::now(),
+            asked_ms: now_ms(),
         })
     }
 
@@ -132,7 +134,7 @@ impl Controller {
                 Some(notice) = notices.recv() => self.notice(notice).await?,
                 Some(brought) = self.brought.join_next() => self.bring(brought).await?,
                 Some((fetched, total)) = self.progress.1.recv() => {
-                    if let Some(job) = self.update.job().map(noroshi_fleet::update::Job::number) {
+                    if let Some(job) = self.update.job().map(Job::number) {
                         self.happen(Event::Progress { job, fetched, total }).await?;
                     }
                 }
@@ -259,10 +261,22 @@ impl Controller {
                 Ok(())
             }
             Err(reason) => {
+                if may_pass(&reason) {
+                    // The same bytes are weighed again when they come again.
+                    self.checked = None;
+                    if self.has_refused(desired.sequence) {
+                        return Ok(());
+                    }
+                }
                 self.refuse(desired.sequence, reason.to_string()).await;
                 Ok(())
             }
         }
+    }
+
+    fn has_refused(&self, sequence: u64) -> bool {
+        let refused = self.refused.as_ref();
+        refused.is_some_and(|refused| refused.sequence == sequence)
     }
 
     async fn refuse(&mut self, sequence: u64, reason: String) {
@@ -287,32 +301,41 @@ impl Controller {
             revision,
             reason,
         } = notice;
-        let Some(job) = self.update.job() else {
+        let Some(job) = self.update.job().map(Job::number) else {
             return Ok(());
         };
-        let changed = job
-            .target()
-            .iter()
-            .find(|assignment| assignment.pipeline == pipeline && assignment.revision == revision);
-        let Some(changed) = changed else {
-            return Ok(());
-        };
-        // What ran before as well does not speak against the target.
-        if self
-            .before
-            .as_ref()
-            .is_some_and(|before| before.contains(changed))
-        {
+        let concerned =
+            |changed: &Assignment| changed.pipeline == pipeline && changed.revision == revision;
+        if !trial::changed(&self.update).iter().any(concerned) {
             return Ok(());
         }
-        let job = job.number();
         let reason = format!("pipeline {pipeline}: {reason}");
         self.happen(Event::Crashed { job, reason }).await
     }
 
     async fn happen(&mut self, event: Event) -> Result<(), AgentError> {
-        let now_ms = boottime().as_millis() as u64;
-        self.asked = Instant::now();
+        if let Some(silent) = self.silent_in_trial() {
+            self.ask(silent).await?;
+        }
+        self.ask(event).await
+    }
+
+    /// At the end of a trial: a target that got frames and answered none must not become active.
+    fn silent_in_trial(&self) -> Option<Event> {
+        let left_ms = trial::left_ms(&self.update)?;
+        if now_ms().saturating_sub(self.asked_ms) < left_ms {
+            return None;
+        }
+        let silent = self.desk.crew.fruitless(&trial::changed(&self.update))?;
+        Some(Event::Crashed {
+            job: self.update.job()?.number(),
+            reason: format!("pipeline {silent}: it answered none of its frames"),
+        })
+    }
+
+    async fn ask(&mut self, event: Event) -> Result<(), AgentError> {
+        let now_ms = now_ms();
+        (self.asked, self.asked_ms) = (Instant::now(), now_ms);
         for effect in self.update.step(event, now_ms) {
             self.carry_out(effect).await?;
         }
@@ -332,5 +355,31 @@ impl Controller {
         self.desk
             .reporter
             .publish(&self.update, self.refused.clone(), pipelines);
+    }
+}
+
+fn now_ms() -> u64 {
+    boottime().as_millis() as u64
+}
+
+/// Whether a document that is refused for this may be taken later as it is: a clock may be put
+/// right. Of expiry the text tells how long ago it was, so it is told once a document.
+fn may_pass(reason: &RefusedReason) -> bool {
+    match reason {
+        RefusedReason::Expired { .. } => true,
+        RefusedReason::Foreign(_) | RefusedReason::Replayed { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_expiry_may_pass() {
+        assert!(may_pass(&RefusedReason::Expired { late_s: 9 }));
+        assert!(!may_pass(&RefusedReason::Foreign("x".into())));
+        let (sequence, last) = (1, 2);
+        assert!(!may_pass(&RefusedReason::Replayed { sequence, last }));
     }
 }

@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::models::ModelStore;
-use super::pipeline::{Order, PipelineHandle, PipelineStatus, Prepared, Surroundings, pipeline};
+use super::pipeline::{
+    Notice, Order, PipelineHandle, PipelineStatus, Prepared, Surroundings, pipeline,
+};
 use super::prepare::Candidate;
 use super::source::SourceSupervisor;
 
@@ -38,11 +40,6 @@ impl Crew {
             broken: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
-    }
-
-    /// What it was told to run last.
-    pub(super) fn followed(&self) -> Vec<Assignment> {
-        self.followed.clone()
     }
 
     /// Keeps tested workers for the switch.
@@ -76,8 +73,7 @@ impl Crew {
         }
         for assignment in assignments {
             if let Err(fault) = self.follow_one(assignment).await {
-                tracing::error!(pipeline.id = %assignment.pipeline, fault, "pipeline can't run");
-                self.broken.insert(assignment.pipeline.clone(), fault);
+                self.break_off(assignment, fault);
             }
         }
         self.follow_sources(assignments);
@@ -86,6 +82,9 @@ impl Crew {
     }
 
     async fn follow_one(&mut self, assignment: &Assignment) -> Result<(), String> {
+        if !self.around.config.sources.contains_key(&assignment.source) {
+            return Err(format!("agent.toml has no source {:?}", assignment.source));
+        }
         let id = &assignment.pipeline;
         let running = self
             .pipelines
@@ -113,6 +112,23 @@ impl Crew {
             .map_err(|_| "its task has ended".to_owned())
     }
 
+    /// Notes what can't run at all, and tells the controller: in a trial it speaks against the
+    /// target as a crash does.
+    fn break_off(&mut self, assignment: &Assignment, fault: String) {
+        let pipeline = assignment.pipeline.clone();
+        tracing::error!(pipeline.id = %pipeline, fault, "pipeline can't run");
+        self.broken.insert(pipeline.clone(), fault.clone());
+        let notice = Notice::Crashed {
+            pipeline,
+            revision: assignment.revision,
+            reason: fault,
+        };
+        // Never waited for: the controller itself is here.
+        if let Err(e) = self.around.notices.try_send(notice) {
+            tracing::warn!(error = %e, "a notice was not taken");
+        }
+    }
+
     fn candidate(&mut self, assignment: &Assignment) -> Option<Candidate> {
         let at = self
             .candidates
@@ -136,7 +152,6 @@ impl Crew {
         });
         for name in wanted {
             let Some(spec) = self.around.config.sources.get(name) else {
-                tracing::error!(source.name = name, "agent.toml has no such source");
                 continue;
             };
             if self.sources.contains_key(name) {
@@ -175,12 +190,8 @@ impl Crew {
             .pipelines
             .get(&assignment.pipeline)
             .map(|handle| handle.status.borrow().clone());
-        let unknown_source = !self.around.config.sources.contains_key(&assignment.source);
         let state = match (&status, self.broken.get(&assignment.pipeline)) {
             (_, Some(fault)) => PipelineState::Failed(fault.clone()),
-            _ if unknown_source => {
-                PipelineState::Failed(format!("agent.toml has no source {:?}", assignment.source))
-            }
             (Some(status), None) => status.state.clone(),
             (None, None) => PipelineState::Starting,
         };
@@ -194,6 +205,21 @@ impl Crew {
             state,
             figures: status.as_ref().map(figures).unwrap_or_default(),
         }
+    }
+
+    /// Which of `assignments` got frames and answered none of them.
+    pub(super) fn fruitless(&self, assignments: &[Assignment]) -> Option<PipelineId> {
+        let answers_nothing = |assignment: &&Assignment| {
+            let Some(handle) = self.pipelines.get(&assignment.pipeline) else {
+                return false;
+            };
+            let status = handle.status.borrow();
+            let runs = status.prepared.as_ref();
+            runs.is_some_and(|runs| runs.assignment == **assignment)
+                && status.figures.is_fruitless()
+        };
+        let found = assignments.iter().find(answers_nothing)?;
+        Some(found.pipeline.clone())
     }
 
     /// Ends everybody and waits for them.

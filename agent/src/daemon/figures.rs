@@ -9,6 +9,7 @@ const WINDOW: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Figures {
     frames: u64,
+    unanswered: u64,
     crashes: u32,
     cpu_us: VecDeque<u32>,
 }
@@ -21,6 +22,16 @@ impl Figures {
             self.cpu_us.pop_front();
         }
         self.cpu_us.push_back(cpu_us);
+    }
+
+    /// The worker got a frame and had no usable answer.
+    pub(super) fn unanswered(&mut self) {
+        self.unanswered += 1;
+    }
+
+    /// Whether frames came and not one of them was answered.
+    pub(super) fn is_fruitless(&self) -> bool {
+        self.frames == 0 && self.unanswered > 0
     }
 
     /// The worker died or hung.
@@ -51,6 +62,16 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_answer_is_a_fruit_and_no_frame_is_no_failure() {
+        let mut figures = Figures::default();
+        assert!(!figures.is_fruitless());
+        figures.unanswered();
+        assert!(figures.is_fruitless());
+        figures.answered(1);
+        assert!(!figures.is_fruitless());
+    }
 
     #[test]
     fn percentiles_are_by_nearest_rank() {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::figures::Figures;
 use super::lease::{Inbox, Lease, Switchboard};
 use super::notes::{Notes, stamp};
+use super::patience::{Doing, Fate, Patience};
 use super::verdicts::{Judged, judge};
 use super::worker::{ModelFiles, Outcome, WorkerProcess};
 use crate::AgentError;
@@ -24,11 +25,11 @@ use crate::time::boottime;
 const LIMITS: BackoffLimits = BackoffLimits {
     shortest: Duration::from_millis(250),
     longest: Duration::from_secs(30),
-    settled_after: Duration::from_secs(30),
+    // Patience knows better than the time alone.
+    settled_after: Duration::MAX,
 };
-/// After so many failures in a row frames are given up, so that others who share the source and
-/// wait for slots go on.
-const PATIENT_FAILURES: u32 = 3;
+/// At most one event in this time says that a worker failed.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// An assignment with its files in place.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +111,9 @@ pub(super) fn pipeline(
         id,
         around,
         inbox: Arc::default(),
+        in_hand: None,
+        patience: Patience::default(),
+        told: None,
         running: None,
         worker: None,
         retiring: JoinSet::new(),
@@ -136,6 +140,11 @@ struct Pipeline {
     id: PipelineId,
     around: Surroundings,
     inbox: Arc<Inbox>,
+    /// A frame whose worker ended; the next worker gets it first.
+    in_hand: Option<Arc<Lease>>,
+    patience: Patience,
+    /// When the last event about a worker was made.
+    told: Option<Duration>,
     running: Option<Running>,
     worker: Option<WorkerProcess>,
     /// Workers that were replaced and are on their way out.
@@ -172,19 +181,19 @@ impl Pipeline {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
-                lease = self.inbox.next(), if self.worker.is_some() => tokio::select! {
+                lease = next(&mut self.in_hand, &self.inbox), if self.worker.is_some() => tokio::select! {
                     // A hung inference must not hold up the end.
                     () = stop.cancelled() => break,
-                    () = self.infer(&lease) => {}
+                    () = self.infer(lease) => {}
                 },
                 died = died(&mut self.worker) => {
                     self.worker = None;
-                    self.crashed(&died.to_string()).await;
+                    self.crashed(&died).await;
                 }
             }
         }
         self.around.board.disconnect(&self.inbox);
-        self.inbox.give_up();
+        self.give_up();
         if let Some(worker) = self.worker.take() {
             worker.retire().await;
         }
@@ -208,6 +217,7 @@ impl Pipeline {
                 self.status.figures = Figures::default();
                 self.running = Some(Running { prepared, filters });
                 self.backoff = Backoff::new(LIMITS);
+                self.patience = Patience::default();
                 self.resume = Duration::ZERO;
                 let old = std::mem::replace(&mut self.worker, worker);
                 self.started = boottime();
@@ -233,34 +243,56 @@ impl Pipeline {
         while boottime() < self.resume {
             let left = self.resume.saturating_sub(boottime());
             tokio::time::sleep(left.min(Duration::from_millis(500))).await;
-            if self.backoff.failures() >= PATIENT_FAILURES {
-                self.inbox.give_up();
+            if self.patience.is_exhausted() {
+                self.give_up();
             }
         }
         let Some(running) = &self.running else { return };
         let files = running.prepared.files.clone();
+        self.started = boottime();
         match WorkerProcess::start(&self.around.config, &files, false).await {
             Ok((worker, _)) => {
                 self.started = boottime();
+                self.patience.began();
                 self.worker = Some(worker);
                 self.status.state = PipelineState::Running;
             }
-            Err(e) => self.crashed(&e.to_string()).await,
+            Err(e) => {
+                self.patience.failed_to_start(doing(&e));
+                self.crashed(&e).await;
+            }
         }
     }
 
-    async fn infer(&mut self, lease: &Lease) {
+    /// Frames that nobody can infer go back to their source.
+    fn give_up(&mut self) {
+        if self.in_hand.take().is_some() {
+            self.inbox.count_skipped(1);
+        }
+        self.inbox.give_up();
+    }
+
+    async fn infer(&mut self, lease: Arc<Lease>) {
         let (Some(running), Some(worker)) = (&self.running, &mut self.worker) else {
             return;
         };
         let top = running.prepared.assignment.top;
-        match worker.infer(lease, top).await {
-            Ok(Outcome::Answer { ranked, cpu_us }) => self.answered(lease, &ranked, cpu_us).await,
-            Ok(Outcome::Nothing(why)) => self.nothing(&why).await,
+        match worker.infer(&lease, top).await {
+            Ok(Outcome::Answer { ranked, cpu_us }) => {
+                self.patience.answered();
+                self.answered(&lease, &ranked, cpu_us).await;
+            }
+            Ok(Outcome::Nothing(why)) => {
+                self.patience.answered();
+                self.nothing(&why).await;
+            }
             Err(e) => {
-                self.inbox.count_skipped(1);
                 self.worker = None;
-                self.crashed(&e.to_string()).await;
+                match self.patience.lost_worker(doing(&e)) {
+                    Fate::Again => self.in_hand = Some(lease),
+                    Fate::Skip => self.skip(&lease, &e).await,
+                }
+                self.crashed(&e).await;
             }
         }
     }
@@ -297,6 +329,7 @@ impl Pipeline {
     /// A frame without a usable answer: counted, and told when the reason is new.
     async fn nothing(&mut self, why: &str) {
         self.inbox.count_skipped(1);
+        self.status.figures.unanswered();
         let text = format!("pipeline {}: a frame has no answer: {why}", self.id);
         if self.around.notes.is_new(&text) {
             let details = [("pipeline", self.id.to_string())];
@@ -305,12 +338,30 @@ impl Pipeline {
         }
     }
 
-    async fn crashed(&mut self, reason: &str) {
+    /// A frame that takes workers down is let go, or nothing behind it would be inferred.
+    async fn skip(&mut self, lease: &Lease, error: &AgentError) {
+        self.inbox.count_skipped(1);
+        self.status.figures.unanswered();
+        let text = format!(
+            "pipeline {}: frame {} ended one worker after another and is skipped: {error}",
+            self.id, lease.frame
+        );
+        let details = [
+            ("pipeline", self.id.to_string()),
+            ("frame", lease.frame.to_string()),
+        ];
+        let event = crate::event::detailed("frame-skipped", text, details);
+        self.around.notes.tell(event).await;
+    }
+
+    async fn crashed(&mut self, error: &AgentError) {
         self.status.figures.crashed();
-        self.backoff
-            .settled(boottime().saturating_sub(self.started));
+        let lived = boottime().saturating_sub(self.started);
+        if self.patience.has_settled(lived, doing(error)) {
+            self.backoff.succeeded();
+        }
         self.resume = boottime() + self.backoff.failed(backoff::random());
-        self.fail(reason.to_owned()).await;
+        self.fail(error.to_string()).await;
     }
 
     async fn fail(&mut self, reason: String) {
@@ -319,7 +370,11 @@ impl Pipeline {
             .running
             .as_ref()
             .map_or(0, |running| running.prepared.assignment.revision);
-        if self.backoff.failures() <= 1 {
+        let quiet = self
+            .told
+            .is_some_and(|told| boottime().saturating_sub(told) < QUIET);
+        if self.backoff.failures() <= 1 && !quiet {
+            self.told = Some(boottime());
             let text = format!("pipeline {}: {reason}", self.id);
             let details = [
                 ("pipeline", self.id.to_string()),
@@ -348,6 +403,21 @@ impl Pipeline {
         if before.state != self.status.state || before.prepared != self.status.prepared {
             self.around.changed.notify_one();
         }
+    }
+}
+
+/// The frame that a worker left, or else the next that comes; safe to drop while it waits.
+async fn next(in_hand: &mut Option<Arc<Lease>>, inbox: &Inbox) -> Arc<Lease> {
+    match in_hand.take() {
+        Some(lease) => lease,
+        None => inbox.next().await,
+    }
+}
+
+fn doing(error: &AgentError) -> Doing {
+    match error {
+        AgentError::Killed(_) => Doing::Others,
+        _ => Doing::Own,
     }
 }
 

@@ -29,6 +29,7 @@ use super::trust::Trust;
 use super::uplink::{self, Topics, Uplink};
 use crate::config::Config;
 use crate::outbox::{self, OutboxPen, Probe, Start};
+use crate::state_lock::StateLock;
 use crate::{AgentError, capabilities, enrol, event};
 
 /// How long everything may take to stop.
@@ -42,6 +43,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 pub async fn run(config: Config) -> Result<(), AgentError> {
     let config = Arc::new(config);
     files::create_private_folder(&config.state_dir).map_err(AgentError::refused)?;
+    let _lock = StateLock::take(&config.state_dir)?;
     let identity = enrol::load(&config)?;
     let records = Records::open(config.records_dir())?;
     let clock = Arc::new(SessionClock::system(ClockOptions {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
 use super::notes::Notes;
+use super::oldest::Oldest;
 use super::uplink::{Topics, batch_overhead};
 use crate::AgentError;
 use crate::outbox::{Held, OutboxPen, Place, Start};
@@ -30,7 +31,8 @@ const WINDOW: usize = 4;
 const PACE: Duration = Duration::from_millis(20);
 /// How often the sender looks whether it should do something.
 const LOOK: Duration = Duration::from_secs(1);
-/// Without an acknowledgement for so long everything is sent again; doubles up to the longest.
+/// If the oldest record is not acknowledged for so long, everything is sent again; doubles up to
+/// the longest.
 const RESEND: BackoffLimits = BackoffLimits {
     shortest: Duration::from_secs(30),
     longest: Duration::from_secs(600),
@@ -69,8 +71,9 @@ struct Sent {
     cursor: Option<Place>,
     tickets: VecDeque<PublishTicket>,
     published: Instant,
-    /// When the last acknowledgement came, and how many had come by then.
-    heard: (Instant, u64),
+    oldest: Oldest,
+    /// When the oldest was looked for last.
+    looked: Instant,
     changes: u64,
 }
 
@@ -82,7 +85,8 @@ impl Sender {
             let mut full = Backoff::new(FULL);
             while let Some(epoch) = self.handle.connected().await {
                 match self.over(epoch, &mut resend, &mut full).await {
-                    Ok(Pause::Offline) => {}
+                    // Everything is sent again over the next one anyway.
+                    Ok(Pause::Offline) => resend = Backoff::new(RESEND),
                     Ok(Pause::Again(wait)) => tokio::time::sleep(wait).await,
                     Err(e) => {
                         // The disk is the trouble; the pen reopens the store by and by.
@@ -110,7 +114,8 @@ impl Sender {
             cursor: None,
             tickets: VecDeque::new(),
             published: Instant::now(),
-            heard: (Instant::now(), self.acks.count(self.stream)),
+            oldest: Oldest::new(Instant::now()),
+            looked: Instant::now(),
             changes: self.acks.changes(),
         };
         let mut account = self.pen.account();
@@ -121,11 +126,16 @@ impl Sender {
             }
             account.borrow_and_update();
             let held = self.read(sent.cursor).await?;
-            let count = self.acks.count(self.stream);
-            if count != sent.heard.1 {
-                sent.heard = (Instant::now(), count);
-                *resend = Backoff::new(RESEND);
-                silence = resend.failed(u64::MAX);
+            if sent.looked.elapsed() >= LOOK {
+                sent.looked = Instant::now();
+                if self.has_moved(&mut sent).await? {
+                    *resend = Backoff::new(RESEND);
+                    silence = resend.failed(u64::MAX);
+                } else if sent.oldest.waits(sent.looked) > silence {
+                    let stream = self.stream.word();
+                    tracing::info!(stream, "not acknowledged, sending again");
+                    return Ok(Pause::Again(Duration::ZERO));
+                }
             }
             if sent.changes != self.acks.changes() {
                 return Ok(Pause::Again(Duration::ZERO));
@@ -134,13 +144,6 @@ impl Sender {
                 return Ok(pause);
             }
             if held.is_empty() {
-                if sent.heard.0.elapsed() > silence && !self.read(None).await?.is_empty() {
-                    tracing::info!(
-                        stream = self.stream.word(),
-                        "not acknowledged, sending again"
-                    );
-                    return Ok(Pause::Again(Duration::ZERO));
-                }
                 // A write wakes it, and the time does, to look at everything else.
                 let woken = tokio::time::timeout(LOOK, account.changed()).await;
                 tracing::trace!(by_write = woken.is_ok(), "sender woken");
@@ -161,6 +164,13 @@ impl Sender {
                 tokio::time::sleep(left.min(LOOK)).await;
             }
         }
+    }
+
+    /// Whether the record that was the oldest is gone: an acknowledgement came that helps.
+    async fn has_moved(&self, sent: &mut Sent) -> Result<bool, AgentError> {
+        let oldest = self.pen.read(self.stream, None, 1, 0).await?;
+        let place = oldest.first().map(|held| held.place);
+        Ok(sent.oldest.see(place, sent.cursor, Instant::now()))
     }
 
     async fn read(&self, cursor: Option<Place>) -> Result<Vec<Held>, AgentError> {

@@ -17,11 +17,12 @@ use crate::ring::{check_seals, reopen_read_only};
 use crate::source::{Order, Report, SourceSpec};
 use crate::time::boottime;
 
-/// A source that runs this long makes its next failure the first one again.
+/// A source that runs this long makes its next failure the first one again; so does one that
+/// showed a frame before somebody killed it.
 const LIMITS: BackoffLimits = BackoffLimits {
     shortest: Duration::from_millis(500),
     longest: Duration::from_secs(60),
-    settled_after: Duration::from_secs(20),
+    settled_after: Duration::from_secs(5),
 };
 /// A source's process must show its ring within this.
 const START: Duration = Duration::from_secs(20);
@@ -42,11 +43,15 @@ impl SourceSupervisor {
         let mut backoff = Backoff::new(LIMITS);
         while !stop.is_cancelled() {
             let began = boottime();
+            let mut served = false;
             let failed = tokio::select! {
                 () = stop.cancelled() => return,
-                ended = self.one_process() => ended,
+                ended = self.one_process(&mut served) => ended,
             };
             backoff.settled(boottime().saturating_sub(began));
+            if served && matches!(failed, AgentError::Killed(_)) {
+                backoff.succeeded();
+            }
             let wait = backoff.failed(backoff::random());
             self.tell(&failed, backoff.failures()).await;
             tokio::select! {
@@ -68,22 +73,27 @@ impl SourceSupervisor {
         }
     }
 
-    async fn one_process(&self) -> AgentError {
+    async fn one_process(&self, served: &mut bool) -> AgentError {
         let mut child = match LinkedChild::start("source", Vec::new()) {
             Ok(child) => child,
             Err(e) => return e,
         };
-        match self.serve(&mut child).await {
+        match self.serve(&mut child, served).await {
             Ok(never) => match never {},
             Err(AgentError::LinkClosed) => {
-                let how = child.end(Duration::from_secs(1)).await;
-                AgentError::Source(format!("its process is gone: {how}"))
+                let ending = child.end(Duration::from_secs(1)).await;
+                ending.error("its process is gone", AgentError::Source)
             }
             Err(e) => e,
         }
     }
 
-    async fn serve(&self, child: &mut LinkedChild) -> Result<std::convert::Infallible, AgentError> {
+    /// Sets `served` at the first frame.
+    async fn serve(
+        &self,
+        child: &mut LinkedChild,
+        served: &mut bool,
+    ) -> Result<std::convert::Infallible, AgentError> {
         let start = Order::Start {
             agent: std::process::id(),
             spec: Box::new(self.spec.clone()),
@@ -106,6 +116,7 @@ impl SourceSupervisor {
                 report = child.link.receive::<Report>() => match report? {
                     Report::Frame { slot, generation, id, .. } => {
                         claim(&mut leased, slot)?;
+                        *served = true;
                         let lease = Lease {
                             ring: Arc::clone(&ring),
                             slot,

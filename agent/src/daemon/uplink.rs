@@ -325,7 +325,7 @@ impl Uplink {
                 .await;
         }
         match self.pen.settle(stream, ack.boot, ranges).await {
-            Ok(_) => self.acks.came(stream, ack.store),
+            Ok(_) => self.acks.came(ack.store),
             Err(e) => tracing::warn!(error = %e, "an acknowledgement could not be kept"),
         }
     }

@@ -65,7 +65,7 @@ impl WorkerProcess {
             Ok(Ok(golden)) => Ok((worker, golden)),
             Ok(Err(e)) => Err(worker.autopsy(e).await),
             Err(_) => {
-                let how = worker.child.end(Duration::ZERO).await;
+                let how = worker.child.end(Duration::ZERO).await.how;
                 Err(AgentError::Worker(format!(
                     "the model was not loaded within {} ms (worker.start_ms): {how}",
                     config.worker.start_ms
@@ -121,7 +121,7 @@ impl WorkerProcess {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(e)) => Err(self.autopsy(e).await),
             Err(_) => {
-                let how = self.child.end(Duration::ZERO).await;
+                let how = self.child.end(Duration::ZERO).await.how;
                 Err(AgentError::Worker(format!(
                     "no answer within {} ms (worker.inference_ms): {how}",
                     self.patience.as_millis()
@@ -171,8 +171,8 @@ impl WorkerProcess {
 
     /// Completes when the worker dies while nobody asks it anything.
     pub(super) async fn died(&mut self) -> AgentError {
-        let how = self.child.ended().await;
-        AgentError::Worker(format!("the worker died while it was idle: {how}"))
+        let ending = self.child.ended().await;
+        ending.error("the worker died while it was idle", AgentError::Worker)
     }
 
     /// Its process id while it lives.
@@ -187,10 +187,10 @@ impl WorkerProcess {
 
     async fn autopsy(&mut self, error: AgentError) -> AgentError {
         match error {
-            AgentError::LinkClosed => AgentError::Worker(format!(
-                "the worker died: {}",
-                self.child.end(POST_MORTEM).await
-            )),
+            AgentError::LinkClosed => {
+                let ending = self.child.end(POST_MORTEM).await;
+                ending.error("the worker died", AgentError::Worker)
+            }
             other => other,
         }
     }

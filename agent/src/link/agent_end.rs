@@ -115,7 +115,9 @@ async fn send<T: Serialize>(
         }) {
             Ok(count) => sent += count,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(e) if e.kind() == ErrorKind::BrokenPipe => return Err(AgentError::LinkClosed),
+            Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                return Err(AgentError::LinkClosed);
+            }
             Err(e) => return Err(AgentError::io("write to a process link")(e)),
         }
     }

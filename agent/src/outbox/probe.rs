@@ -59,6 +59,9 @@ pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
     let child = tokio::process::Command::new(crate::program())
         .arg("probe-outbox")
         .arg(folder)
+        // Or it would outlive a killed agent, and keep the store from the next one.
+        .arg("--parent")
+        .arg(std::process::id().to_string())
         .env_remove(noroshi_service::failpoint::VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -197,3 +197,27 @@ fn large_records_are_kept_as_well() {
     assert_eq!(held.len(), 30);
     assert!(held.iter().all(|held| held.body == large.as_bytes()));
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_disk_that_refuses_costs_records_but_neither_the_store_nor_a_sequence() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("o");
+    // What can't be a store for now, as a full disk is none.
+    std::fs::write(&store, b"").unwrap();
+    let linger = std::time::Duration::ZERO;
+    let pen = super::open(store.clone(), ROOMY, start(1), linger).unwrap();
+    assert!(pen.append(result("a")).await.is_err());
+    let account = pen.account().borrow().clone();
+    assert_eq!(account.unwritten, 1);
+    assert!(account.fault.is_some());
+    assert!(store.is_file(), "nothing was moved or made anew");
+}
+
+#[test]
+fn a_full_disk_is_no_damage() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let fault = super::store::fault(sled::Error::Io(full));
+    assert!(matches!(fault, crate::AgentError::Io { .. }), "{fault}");
+    let damage = super::store::fault(sled::Error::Corruption { at: None, bt: () });
+    assert!(matches!(damage, crate::AgentError::Outbox(_)), "{damage}");
+}

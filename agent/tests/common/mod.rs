@@ -57,6 +57,17 @@ impl World {
         Self::with(files, frames_per_second, &config)
     }
 
+    /// A device whose model needs more memory than its workers may have.
+    pub fn with_too_large_a_model() -> Self {
+        const SIDE: u16 = 1_200;
+        let (mut manifest, _) = model_files(1);
+        (manifest.input.height, manifest.input.width) = (SIDE.into(), SIDE.into());
+        let side = usize::from(SIDE);
+        let model = linear(side, vec![0.0; 2 * 3 * side * side]);
+        let files = finish(manifest, model, Vec::new());
+        Self::with(files, 20.0, "[worker]\nmemory_bytes = 33554432\n")
+    }
+
     fn with(files: (Manifest, Vec<Vec<u8>>), frames_per_second: f64, more_config: &str) -> Self {
         install_provider();
         let world = Self {
@@ -149,27 +160,33 @@ impl World {
     }
 
     fn activate(&self, assignment: Assignment) {
-        let desired = Desired {
-            format: 1,
-            org: "acme".parse().unwrap(),
-            device: "d1".parse().unwrap(),
-            sequence: 7,
-            issued_ms: ISSUED_MS,
-            expires_ms: ISSUED_MS,
-            pipelines: vec![assignment],
-            plan: None,
-        };
         let mut update = Update::new();
-        update.step(Event::Desired(Box::new(desired)), 0);
-        let job = update.job().unwrap().number();
-        for step in Step::ALL {
-            update.step(Event::Done { job, step }, 1);
-        }
+        begin_trial(&mut update, 7, assignment);
         update.step(Event::Tick, 60_000);
         assert_eq!(update.report().unwrap().phase.word(), "active");
+        self.keep(&update);
+    }
+
+    /// Version 2 was being tried when the agent stopped; `spoil` changes its files.
+    pub fn try_version_2(&self, spoil: impl FnOnce(&mut Vec<Vec<u8>>)) {
+        let (mut manifest, mut blobs) = model_files(2);
+        spoil(&mut blobs);
+        if blobs.len() == 3 {
+            manifest.variants[0].blob = blob(&blobs[1]);
+            blobs[0] = manifest.to_json().unwrap();
+        }
+        let assignment = self.model(&(manifest, blobs));
+        let bytes = std::fs::read(self.state("state").join("update.cbor")).unwrap();
+        let mut update: Update = serde_cbor::from_slice(&bytes).unwrap();
+        update.step(Event::Restarted, 0);
+        begin_trial(&mut update, 8, assignment);
+        self.keep(&update);
+    }
+
+    fn keep(&self, update: &Update) {
         let records = self.state("state");
         std::fs::create_dir_all(&records).unwrap();
-        let bytes = serde_cbor::to_vec(&update).unwrap();
+        let bytes = serde_cbor::to_vec(update).unwrap();
         std::fs::write(records.join("update.cbor"), bytes).unwrap();
     }
 
@@ -226,6 +243,26 @@ impl World {
     }
 }
 
+/// Takes a document that assigns nothing else, until its trial.
+fn begin_trial(update: &mut Update, sequence: u64, assignment: Assignment) {
+    let desired = Desired {
+        format: 1,
+        org: "acme".parse().unwrap(),
+        device: "d1".parse().unwrap(),
+        sequence,
+        issued_ms: ISSUED_MS,
+        expires_ms: ISSUED_MS,
+        pipelines: vec![assignment],
+        plan: None,
+    };
+    update.step(Event::Desired(Box::new(desired)), 0);
+    let job = update.job().unwrap().number();
+    for step in Step::ALL {
+        update.step(Event::Done { job, step }, 1);
+    }
+    assert_eq!(update.report().unwrap().phase.word(), "trial");
+}
+
 /// The manifest of version `version`, and its files: manifest, model, golden inputs.
 pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
     let mut numbers = vec![0.0; 24];
@@ -236,25 +273,7 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
         numbers[12 + pixel] = -1.0;
         numbers[20 + pixel] = 1.0;
     }
-    let graph = Graph::new(
-        Input {
-            name: "input".into(),
-            shape: vec![3, 2, 2],
-        },
-        "output",
-        vec![Layer::Linear {
-            weight: "w".into(),
-            bias: None,
-        }],
-    );
-    let weight = Weight {
-        name: "w".into(),
-        shape: vec![2, 12],
-        numbers,
-        quantization: Quantization::F32,
-    };
-    let mut model = Cursor::new(Vec::new());
-    write_gguf(&mut model, &graph, &[weight]).unwrap();
+    let model = linear(2, numbers);
     let manifest = Manifest {
         format: Manifest::FORMAT,
         model: "colours".parse().unwrap(),
@@ -305,7 +324,6 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
             },
         }],
     };
-    let model = model.into_inner();
     let mut classifier = Classifier::open(
         &manifest,
         &manifest.variants[0],
@@ -317,6 +335,30 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
     let frame = Frame::rgb(4, 4, &pixels).unwrap();
     let golden = GoldenSet::record(&mut classifier, &[frame]).unwrap();
     finish(manifest, model, golden.to_cbor().unwrap())
+}
+
+/// A layer from a square picture of that side to two labels.
+fn linear(side: usize, numbers: Vec<f32>) -> Vec<u8> {
+    let graph = Graph::new(
+        Input {
+            name: "input".into(),
+            shape: vec![3, side, side],
+        },
+        "output",
+        vec![Layer::Linear {
+            weight: "w".into(),
+            bias: None,
+        }],
+    );
+    let weight = Weight {
+        name: "w".into(),
+        shape: vec![2, 3 * side * side],
+        numbers,
+        quantization: Quantization::F32,
+    };
+    let mut model = Cursor::new(Vec::new());
+    write_gguf(&mut model, &graph, &[weight]).unwrap();
+    model.into_inner()
 }
 
 fn blob(bytes: &[u8]) -> Blob {

@@ -14,12 +14,10 @@ impl Controller {
         match effect {
             Effect::Persist => self.persist().await?,
             Effect::Begin { job, step } => self.begin(job, step),
-            Effect::StartTrial { .. } => {
-                self.before = Some(self.desk.crew.followed());
-                self.desk.crew.follow(self.update.running()).await;
-            }
             Effect::MakeActive => {}
-            Effect::Return => self.desk.crew.follow(self.update.running()).await,
+            Effect::StartTrial { .. } | Effect::Return => {
+                self.desk.crew.follow(self.update.running()).await
+            }
             Effect::DropStaged => {
                 self.stop_work();
                 self.desk.crew.release_candidates().await;
