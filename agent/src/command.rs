@@ -138,7 +138,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             match outbox::try_open(&folder) {
                 Ok(greatest) => println!("{greatest}"),
-                Err(crate::AgentError::Outbox(_)) => std::process::exit(DAMAGED),
+                Err(damage @ crate::AgentError::Outbox(_)) => {
+                    eprintln!("noroshi-agent: {damage}");
+                    std::process::exit(DAMAGED)
+                }
                 Err(other) => return Err(other.into()),
             }
         }

@@ -255,6 +255,23 @@ fn an_outbox_that_another_process_has_open_stays_where_it_is() {
 }
 
 #[test]
+fn what_a_full_disk_leaves_of_a_snapshot_is_no_damage() {
+    let world = World::new(20.0, "");
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 2).then_some(()));
+    agent.stop();
+    let held = world.results().len();
+    // Later than any that was finished.
+    let unfinished = world.path("state/outbox/snap.0FFFFFFFFFFFFFFF.generating");
+    std::fs::write(&unfinished, b"").unwrap();
+    let agent = world.start(&[]);
+    eventually("frames are answered", || (agent.frames() > 2).then_some(()));
+    agent.stop();
+    assert!(!world.path("state/outbox.corrupt").exists());
+    assert!(check_results(&world) > held);
+}
+
+#[test]
 fn a_frame_in_flight_when_its_worker_ends_is_not_lost() {
     // Not live: every frame that is announced must be answered. Every worker ends with its third
     // frame in flight.

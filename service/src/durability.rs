@@ -40,6 +40,28 @@ pub fn died_of_damage(status: ExitStatus) -> bool {
             .is_some_and(|signal| CRASHES.contains(&signal))
 }
 
+/// Deletes snapshots that a store's last user did not finish: sled takes what a full disk or a kill
+/// left of one for damage of the whole store. A snapshot only makes opening quicker, and a
+/// finished one has another name. To be called before a store is opened or tried, by its only user.
+pub fn remove_unfinished_snapshots(folder: &Path) -> Result<(), FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(io_error("list", folder)(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(io_error("list", folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            tracing::info!(file = %path.display(), "an unfinished snapshot was removed");
+        }
+    }
+    Ok(())
+}
+
 /// How the writes of one sled store become durable.
 #[derive(Debug)]
 pub struct Durability {
@@ -223,6 +245,19 @@ mod tests {
             let plain = Switches::read(build, |_| None);
             assert!(plain.syncs && plain.copy_to.is_none() && plain.ignored.is_empty());
         }
+    }
+
+    #[test]
+    fn only_unfinished_snapshots_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["db", "snap.05", "snap.06.generating", "x.generating"];
+        for name in names {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_unfinished_snapshots(folder.path()).unwrap();
+        let left = names.map(|name| folder.path().join(name).exists());
+        assert_eq!(left, [true, true, false, true]);
+        remove_unfinished_snapshots(&folder.path().join("none")).unwrap();
     }
 
     #[test]

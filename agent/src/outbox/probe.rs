@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use noroshi_service::durability::died_of_damage;
+use noroshi_service::durability::{died_of_damage, remove_unfinished_snapshots};
 
 use super::keys;
 use super::store::open_database;
@@ -56,6 +56,7 @@ pub async fn probe(folder: &Path) -> Result<Probe, AgentError> {
     if !folder.exists() {
         return Ok(Probe::Sound { greatest_start: 0 });
     }
+    remove_unfinished_snapshots(folder)?;
     let child = tokio::process::Command::new(crate::program())
         .arg("probe-outbox")
         .arg(folder)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use noroshi_protocol::{BootId, SequenceRange, Stream};
-use noroshi_service::durability::Durability;
+use noroshi_service::durability::{Durability, remove_unfinished_snapshots};
 use noroshi_service::failpoint;
 use sled::{Batch, Db, Tree};
 
@@ -59,6 +59,7 @@ pub(super) fn open_database(folder: &Path) -> Result<Db, AgentError> {
 impl SledOutbox {
     /// Opens or makes the store in `folder` for the start `current`.
     pub fn open(folder: &Path, quota: Quota, current: Start) -> Result<Self, AgentError> {
+        remove_unfinished_snapshots(folder)?;
         let database = open_database(folder)?;
         let tree = database.open_tree("records").map_err(fault)?;
         database.flush().map_err(fault)?;
