@@ -1,26 +1,28 @@
 //! One pipeline: frames in, results out, whatever happens to its worker.
 
+mod terms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use noroshi_engine::FilterChain;
 use noroshi_protocol::{Answer, Assignment, PipelineId, PipelineState, Scored, Stream};
 use noroshi_service::backoff::{self, Backoff, BackoffLimits};
-use noroshi_service::clock::SessionClock;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
-use super::lease::{Inbox, Lease, Switchboard};
-use super::notes::{Notes, stamp};
+use super::lease::{Inbox, Lease};
+use super::notes::stamp;
 use super::patience::{Doing, Fate, Patience};
 use super::verdicts::{Judged, judge};
-use super::worker::{ModelFiles, Outcome, WorkerProcess};
+use super::worker::{Outcome, WorkerProcess};
 use crate::AgentError;
-use crate::config::Config;
-use crate::outbox::{NewRecord, OutboxPen};
+use crate::outbox::NewRecord;
 use crate::time::boottime;
+
+pub(super) use terms::{Notice, Order, PipelineHandle, PipelineStatus, Prepared, Surroundings};
 
 const LIMITS: BackoffLimits = BackoffLimits {
     shortest: Duration::from_millis(250),
@@ -30,67 +32,6 @@ const LIMITS: BackoffLimits = BackoffLimits {
 };
 /// At most one event in this time says that a worker failed.
 const QUIET: Duration = Duration::from_secs(5);
-
-/// An assignment with its files in place.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Prepared {
-    pub(super) assignment: Assignment,
-    pub(super) files: ModelFiles,
-    /// Slugs, in the output's order.
-    pub(super) labels: Arc<Vec<String>>,
-}
-
-/// What the controller tells a pipeline.
-pub(super) enum Order {
-    /// From the next frame on run this; with a worker that is ready, if there is one.
-    Run {
-        prepared: Box<Prepared>,
-        worker: Option<WorkerProcess>,
-    },
-    /// Start the worker again.
-    Restart,
-}
-
-/// What a pipeline tells the controller.
-#[derive(Debug)]
-pub(super) enum Notice {
-    /// The worker died, hung or could not start.
-    Crashed {
-        pipeline: PipelineId,
-        revision: u32,
-        reason: String,
-    },
-}
-
-/// How a pipeline is, for reports.
-#[derive(Debug, Clone)]
-pub(super) struct PipelineStatus {
-    pub(super) prepared: Option<Box<Prepared>>,
-    pub(super) state: PipelineState,
-    pub(super) figures: Figures,
-    pub(super) skipped: u64,
-    pub(super) worker: Option<u32>,
-}
-
-/// What a pipeline needs of the agent.
-#[derive(Clone)]
-pub(super) struct Surroundings {
-    pub(super) config: Arc<Config>,
-    pub(super) board: Arc<Switchboard>,
-    pub(super) pen: OutboxPen,
-    pub(super) clock: Arc<SessionClock>,
-    pub(super) notes: Notes,
-    pub(super) notices: mpsc::Sender<Notice>,
-    /// Rung whenever a report would say something else than before.
-    pub(super) changed: Arc<Notify>,
-}
-
-/// A handle to a running pipeline.
-pub(super) struct PipelineHandle {
-    pub(super) orders: mpsc::Sender<Order>,
-    pub(super) status: watch::Receiver<PipelineStatus>,
-    pub(super) stop: CancellationToken,
-}
 
 /// Makes a pipeline; spawn the future.
 pub(super) fn pipeline(
