@@ -1,3 +1,51 @@
 //! Teaches networks on the CPU: data, layers, optimizers, checkpoints.
+//!
+//! ```
+//! use noroshi_train::{Dataset, Net, Recipe, Shape, fit, score};
+//!
+//! let mut net = Net::builder(Shape::flat(2), 1).dense(8).relu().dense(2).build()?;
+//! let inputs = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+//! let data = Dataset::classes(Shape::flat(2), inputs, vec![0, 1, 1, 0], 2)?;
+//! let recipe = Recipe { epochs: 300, rate: 0.05, ..Recipe::default() };
+//! fit(&mut net, &data, &recipe, &mut |_| ())?;
+//! assert_eq!(score(&net, &data)?.accuracy, 1.0);
+//! # Ok::<(), noroshi_train::Error>(())
+//! ```
+//!
+//! A [`Net`] is a list of [`Layer`]s, each reading earlier ones; what it has learned stands in its
+//! [`Node`]s. [`fit`] or a [`Trainer`] teaches it by a [`Recipe`]. How weights are seen
+//! ([`Weights`]) makes the same network a binary one, or one of few bits. The same recipe, network,
+//! data and number of threads give the same bits ([`Net::digest`]).
 
+mod augment;
 pub mod data;
+mod dataset;
+mod error;
+mod fit;
+mod kernel;
+mod layer;
+mod loss;
+mod net;
+mod optimizer;
+mod pass;
+mod random;
+mod recipe;
+mod score;
+mod shape;
+mod teacher;
+mod weights;
+
+pub use augment::Augmentation;
+pub use dataset::{Dataset, Targets};
+pub use error::{Error, Result};
+pub use fit::{Fitted, Progress, Trainer, fit, measure_statistics};
+pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};
+pub use loss::Loss;
+pub use net::{Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
+pub use optimizer::{Optimizer, Schedule};
+pub use random::Random;
+pub use recipe::Recipe;
+pub use score::{Score, score};
+pub use shape::Shape;
+pub use teacher::{EngineTeacher, Teacher};
+pub use weights::Weights;

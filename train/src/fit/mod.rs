@@ -1,0 +1,386 @@
+//! Teaches a network: epochs, validation, early stopping, checkpoints.
+
+mod batches;
+mod checkpoint;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Dataset, Targets};
+use crate::loss::{Loss, Wanted};
+use crate::net::Net;
+use crate::optimizer::{Moments, Pace};
+use crate::pass::{Mode, Pass};
+use crate::random::Random;
+use crate::recipe::Recipe;
+use crate::score::{Score, score};
+use crate::teacher::Teacher;
+use crate::{Error, Result};
+
+/// How far a training is, after every epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Progress {
+    /// Epochs that are done.
+    pub epoch: usize,
+    /// Epochs of the recipe.
+    pub epochs: usize,
+    /// Mean cost of the epoch.
+    pub loss: f32,
+    /// Learning rate of its last step.
+    pub rate: f32,
+    /// The score on the validation set, where there is one.
+    pub validation: Option<Score>,
+    /// How long the epoch took, with its validation.
+    pub seconds: f64,
+}
+
+/// What a training came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// Epochs that were done, those before a resumption included.
+    pub epochs: usize,
+    /// The epoch whose weights were kept.
+    pub kept: usize,
+    /// The kept weights' score on the validation set, where there is one.
+    pub validation: Option<Score>,
+    /// [`Net::digest`] of the result.
+    pub digest: String,
+}
+
+/// Teaches `net` by a recipe; tells progress after every epoch.
+pub fn fit(
+    net: &mut Net,
+    data: &Dataset,
+    recipe: &Recipe,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fitted> {
+    Trainer::new(recipe).fit(net, data, progress)
+}
+
+/// A training with more than a recipe: a teacher, a validation set, a checkpoint.
+pub struct Trainer<'a> {
+    recipe: &'a Recipe,
+    teacher: Option<&'a mut dyn Teacher>,
+    validation: Option<&'a Dataset>,
+    checkpoint: Option<PathBuf>,
+    until: Option<usize>,
+}
+
+/// Where a training stands between two epochs: what a checkpoint holds.
+struct Course {
+    epoch: usize,
+    moments: Moments,
+    best: Option<(Score, usize, Net)>,
+    stale: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// A training by this recipe.
+    pub fn new(recipe: &'a Recipe) -> Self {
+        Self {
+            recipe,
+            teacher: None,
+            validation: None,
+            checkpoint: None,
+            until: None,
+        }
+    }
+
+    /// Lets a teacher answer every batch, after its variation.
+    #[must_use]
+    pub fn teacher(mut self, teacher: &'a mut dyn Teacher) -> Self {
+        self.teacher = Some(teacher);
+        self
+    }
+
+    /// Chooses the best epoch on these samples.
+    #[must_use]
+    pub const fn validation(mut self, data: &'a Dataset) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
+    /// Keeps the state after every epoch in this file, and goes on from it if it is there.
+    #[must_use]
+    pub fn checkpoint(mut self, path: PathBuf) -> Self {
+        self.checkpoint = Some(path);
+        self
+    }
+
+    /// Pauses after this epoch: the checkpoint goes on later to the same bits.
+    #[must_use]
+    pub const fn until(mut self, epoch: usize) -> Self {
+        self.until = Some(epoch);
+        self
+    }
+
+    /// Teaches `net`.
+    pub fn fit(
+        mut self,
+        net: &mut Net,
+        data: &Dataset,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Fitted> {
+        self.recipe.check()?;
+        self.check(net, data)?;
+        let pool = pool(self.recipe.threads)?;
+        let split;
+        let (taught, validation) = match self.validation {
+            Some(validation) => (data, Some(validation)),
+            None if self.recipe.validation > 0.0 => {
+                split = data.split(self.recipe.validation, self.recipe.seed)?;
+                (&split.0, Some(&split.1))
+            }
+            None => (data, None),
+        };
+        self.run(net, taught, validation, &pool, progress)
+    }
+
+    fn check(&self, net: &Net, data: &Dataset) -> Result<()> {
+        let refuse = |text: String| Err(Error::Data(text));
+        if data.shape() != net.input() {
+            let (given, wanted) = (data.shape(), net.input());
+            return refuse(format!("samples are {given}, the network takes {wanted}"));
+        }
+        let width = match data.targets() {
+            Targets::Classes { count, .. } => Some(*count),
+            Targets::Values { width, .. } => Some(*width),
+            Targets::Unknown => None,
+        };
+        let hints = self.recipe.loss == Loss::MeanSquared && self.teacher.is_some();
+        if let Some(width) = width.filter(|&width| width != net.outputs() && !hints) {
+            let outputs = net.outputs();
+            return refuse(format!(
+                "targets are {width} wide, the network gives {outputs} numbers"
+            ));
+        }
+        if let Some(teacher) = self.teacher.as_ref().filter(|t| t.width() != net.outputs()) {
+            let (taught, given) = (teacher.width(), net.outputs());
+            return refuse(format!(
+                "the teacher answers {taught} numbers, the network {given}"
+            ));
+        }
+        let classes = matches!(data.targets(), Targets::Classes { .. });
+        let values = matches!(data.targets(), Targets::Values { .. });
+        let taught = self.teacher.is_some();
+        let enough = match self.recipe.loss {
+            Loss::CrossEntropy { .. } | Loss::SquaredHinge => classes,
+            Loss::Distill { alpha, .. } => taught && (classes || alpha >= 1.0),
+            Loss::MeanSquared => taught || values,
+        };
+        if enough {
+            return Ok(());
+        }
+        let loss = self.recipe.loss;
+        refuse(format!("{loss:?} needs other targets, or a teacher"))
+    }
+
+    fn run(
+        &mut self,
+        net: &mut Net,
+        data: &Dataset,
+        validation: Option<&Dataset>,
+        pool: &ThreadPool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Fitted> {
+        let recipe = self.recipe;
+        let mut course = match &self.checkpoint {
+            Some(path) if path.exists() => checkpoint::resume(path, recipe, net)?,
+            _ => Course::new(net, recipe),
+        };
+        let last = self.until.unwrap_or(recipe.epochs).min(recipe.epochs);
+        let mut pass = Pass::default();
+        while course.epoch < last && !course.is_over(recipe) {
+            let start = Instant::now();
+            let teacher = &mut self.teacher;
+            let (loss, rate) =
+                pool.install(|| epoch(net, data, recipe, &mut course, teacher, &mut pass))?;
+            let score = validation
+                .map(|data| pool.install(|| score(net, data)))
+                .transpose()?;
+            course.note(score, net, recipe);
+            if let Some(path) = &self.checkpoint {
+                checkpoint::keep(path, recipe, net, &course)?;
+            }
+            progress(Progress {
+                epoch: course.epoch,
+                epochs: recipe.epochs,
+                loss,
+                rate,
+                validation: score,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+        }
+        let finished = course.epoch == recipe.epochs || course.is_over(recipe);
+        let mut kept = course.epoch;
+        let mut best = None;
+        if finished {
+            if recipe.keep_best
+                && let Some((score, epoch, net_then)) = course.best.take()
+            {
+                *net = net_then;
+                (kept, best) = (epoch, Some(score));
+            }
+            if recipe.measure_statistics {
+                pool.install(|| measure_statistics(net, data, recipe.batch));
+                best = None;
+            }
+        }
+        let validation = match (best, validation) {
+            (Some(score), _) => Some(score),
+            (None, Some(data)) => Some(pool.install(|| score(net, data))?),
+            (None, None) => None,
+        };
+        Ok(Fitted {
+            epochs: course.epoch,
+            kept,
+            validation,
+            digest: net.digest(),
+        })
+    }
+}
+
+impl Course {
+    fn new(net: &Net, recipe: &Recipe) -> Self {
+        Self {
+            epoch: 0,
+            moments: Moments::new(net, recipe.optimizer),
+            best: None,
+            stale: 0,
+        }
+    }
+
+    fn is_over(&self, recipe: &Recipe) -> bool {
+        recipe.patience > 0 && self.stale >= recipe.patience
+    }
+
+    fn note(&mut self, score: Option<Score>, net: &Net, recipe: &Recipe) {
+        self.epoch += 1;
+        let Some(score) = score.filter(|_| recipe.keep_best || recipe.patience > 0) else {
+            return;
+        };
+        if self
+            .best
+            .as_ref()
+            .is_none_or(|(best, ..)| score.beats(best))
+        {
+            self.best = Some((score, self.epoch, net.clone()));
+            self.stale = 0;
+        } else {
+            self.stale += 1;
+        }
+    }
+}
+
+/// A pool of exactly so many threads: the order of sums depends on their number.
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
+    let built = ThreadPoolBuilder::new().num_threads(threads).build();
+    built.map_err(|error| Error::Recipe(format!("{threads} threads can't be started: {error}")))
+}
+
+/// One epoch: the mean cost, and the last step's learning rate.
+fn epoch<'a>(
+    net: &mut Net,
+    data: &Dataset,
+    recipe: &Recipe,
+    course: &mut Course,
+    teacher: &mut Option<&'a mut dyn Teacher>,
+    pass: &mut Pass,
+) -> Result<(f32, f32)> {
+    let number = course.epoch as u64;
+    let batches = batches::of_epoch(data.len(), recipe, number);
+    let (mut sum, mut seen, mut rate) = (0.0f64, 0usize, recipe.rate);
+    for (step, places) in batches.iter().enumerate() {
+        batches::gather(data, places, recipe, number, pass);
+        let wanted = wanted(data, places, pass, teacher)?;
+        let seed = Random::of(recipe.seed, &[number, step as u64, 1]).bits();
+        pass.forward(net, places.len(), Mode::Teach { seed });
+        let (answers, gradient) = pass.output_and_gradient();
+        let wanted = Wanted {
+            classes: &wanted.0,
+            rows: &wanted.1,
+        };
+        let cost = recipe.loss.cost(answers, net.outputs(), wanted, gradient);
+        let done = course.epoch * batches.len() + step;
+        rate = recipe.rate
+            * recipe
+                .schedule
+                .factor(done, recipe.epochs * batches.len(), batches.len());
+        if !cost.is_finite() {
+            let epoch = course.epoch + 1;
+            return Err(Error::Diverged { epoch, rate });
+        }
+        pass.backward(net);
+        let pace = Pace {
+            optimizer: recipe.optimizer,
+            rate,
+            weight_decay: recipe.weight_decay,
+        };
+        course.moments.step(net, pass, pace);
+        pass.absorb(net);
+        sum += f64::from(cost) * places.len() as f64;
+        seen += places.len();
+    }
+    Ok(((sum / seen.max(1) as f64) as f32, rate))
+}
+
+/// Classes and rows that the batch in `pass` should be answered.
+fn wanted<'a>(
+    data: &Dataset,
+    places: &[usize],
+    pass: &Pass,
+    teacher: &mut Option<&'a mut dyn Teacher>,
+) -> Result<(Vec<u32>, Vec<f32>)> {
+    let labels = data.labels();
+    let classes = match labels {
+        [] => Vec::new(),
+        labels => places.iter().map(|&place| labels[place]).collect(),
+    };
+    let rows = match (teacher, data.targets()) {
+        (Some(teacher), _) => teacher.answer(pass.input(), places.len())?,
+        (None, Targets::Values { values, width }) => {
+            let row = |&place: &usize| &values[place * width..][..*width];
+            places.iter().flat_map(row).copied().collect()
+        }
+        (None, _) => Vec::new(),
+    };
+    Ok((classes, rows))
+}
+
+/// Replaces the running statistics of every normalization by their means over all batches.
+pub fn measure_statistics(net: &mut Net, data: &Dataset, batch: usize) {
+    let mut pass = Pass::default();
+    let mut sums: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); net.layers().len()];
+    let mut count = 0usize;
+    let size = data.shape().len();
+    for block in data.inputs().chunks(batch.max(2) * size) {
+        // A lone sample has no variance.
+        if block.len() == size && count > 0 {
+            continue;
+        }
+        pass.set_input(block);
+        // Dropout's noise would be measured as well, but for its mean it changes nothing.
+        let seed = count as u64;
+        pass.forward(net, block.len() / size, Mode::Teach { seed });
+        count += 1;
+        for (place, (means, variances)) in sums.iter_mut().enumerate() {
+            let (mean, variance) = pass.seen_statistics(place);
+            for (sum, values) in [(means, mean), (variances, variance)] {
+                sum.resize(values.len(), 0.0);
+                sum.iter_mut()
+                    .zip(values)
+                    .for_each(|(s, v)| *s += f64::from(*v));
+            }
+        }
+    }
+    for (node, (means, variances)) in net.layers_mut().iter_mut().zip(sums) {
+        let Some(statistics) = node.statistics.as_mut().filter(|_| !node.frozen) else {
+            continue;
+        };
+        let mean = |sums: Vec<f64>| sums.iter().map(|s| (s / count as f64) as f32).collect();
+        (statistics.mean, statistics.variance) = (mean(means), mean(variances));
+    }
+}

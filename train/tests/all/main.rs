@@ -1,0 +1,4 @@
+//! The trainer from outside: against candle's plain graph, and against ONNX Runtime.
+
+mod candle_epoch;
+mod epoch;
