@@ -211,6 +211,13 @@ impl Net {
         Ok(Value(self.nodes.len()))
     }
 
+    /// Adds a layer that another network has learned; its inputs must be values of this one.
+    pub(crate) fn append(&mut self, node: Node) -> Value {
+        debug_assert!(node.inputs.iter().all(|value| value.0 <= self.nodes.len()));
+        self.nodes.push(node);
+        Value(self.nodes.len())
+    }
+
     /// The part from the input up to and with the layer at `place`.
     pub fn prefix(&self, place: usize) -> Self {
         Self {

@@ -59,6 +59,12 @@ impl Parameter {
         Self::new(role, &[length], vec![value; length])
     }
 
+    /// A bias of these numbers.
+    pub(crate) fn bias(values: Vec<f32>) -> Self {
+        let shape = [values.len()];
+        Self::new(Role::Bias, &shape, values)
+    }
+
     /// Sets pruned numbers to zero.
     pub fn apply_mask(&mut self) {
         if let Some(mask) = &self.mask {

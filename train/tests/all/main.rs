@@ -2,3 +2,5 @@
 
 mod candle_epoch;
 mod epoch;
+mod export;
+mod repeat;

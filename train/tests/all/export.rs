@@ -1,0 +1,230 @@
+//! What is written as ONNX answers like the network, in ONNX Runtime.
+
+use std::path::{Path, PathBuf};
+
+use noroshi_engine::{LibraryOptions, ModelSource, Optimization, Options, Tensor, open};
+use noroshi_model::EngineKind;
+use noroshi_train::{
+    Activation, Dataset, EngineTeacher, Layer, Loss, Net, NetBuilder, Random, Recipe, Shape,
+    Teacher, Trainer, Weights, fit,
+};
+
+/// The graph as it is: when ONNX Runtime fuses a layer of few bits, it rounds the bias to whole steps
+/// of input times weight, which may move a number by a level.
+fn options() -> Options {
+    let path = std::env::var_os("NOROSHI_ONNXRUNTIME").map_or_else(
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../.cache/assets/onnxruntime/libonnxruntime.so")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.exists(),
+        "{} is missing: run make setup",
+        path.display()
+    );
+    Options {
+        library: LibraryOptions {
+            path: Some(path),
+            ..LibraryOptions::default()
+        },
+        optimization: Optimization::None,
+        ..Options::default()
+    }
+}
+
+fn samples(shape: Shape, count: usize) -> Vec<f32> {
+    let mut random = Random::new(21);
+    (0..count * shape.len()).map(|_| random.normal()).collect()
+}
+
+/// A little training moves statistics and steps off their first values.
+fn taught(builder: NetBuilder) -> Net {
+    let mut net = builder.build().unwrap();
+    let shape = net.input();
+    let labels = (0..24u32).map(|place| place % 3).collect();
+    let data = Dataset::classes(shape, samples(shape, 24), labels, 3).unwrap();
+    let recipe = Recipe {
+        epochs: 3,
+        batch: 8,
+        rate: 0.01,
+        ..Recipe::default()
+    };
+    fit(&mut net, &data, &recipe, &mut |_| ()).unwrap();
+    net
+}
+
+fn answers_alike(name: &str, builder: NetBuilder) {
+    let net = taught(builder);
+    let shape = net.input();
+    let inputs = samples(shape, 4);
+    let own = net.logits(&inputs).unwrap();
+    for model in [
+        net.export_onnx().unwrap(),
+        net.export_onnx_unfolded().unwrap(),
+    ] {
+        model.check().unwrap();
+        let bytes = noroshi_onnx::encode(&model).unwrap();
+        let mut engine = open(
+            EngineKind::OnnxRuntime,
+            ModelSource::Bytes(&bytes),
+            &options(),
+        )
+        .unwrap();
+        let dims = if shape.plane() == 1 {
+            vec![4, shape.channels]
+        } else {
+            vec![4, shape.channels, shape.height, shape.width]
+        };
+        let tensor = Tensor::f32(dims, inputs.clone()).unwrap();
+        let answer = engine.run(&[tensor]).unwrap();
+        let answer = answer[0].to_f32();
+        assert_eq!(answer.len(), own.len());
+        for (left, right) in own.iter().zip(answer.iter()) {
+            assert!(
+                (left - right).abs() < 1e-4,
+                "{name}: {own:?}, not {answer:?}"
+            );
+        }
+    }
+}
+
+fn image() -> NetBuilder {
+    Net::builder(Shape::image(2, 9, 8), 3)
+}
+
+#[test]
+fn float_networks() {
+    answers_alike(
+        "vector",
+        Net::builder(Shape::flat(6), 3)
+            .dense_plain(5)
+            .normalize()
+            .relu()
+            .dense(3),
+    );
+    let plain = image()
+        .conv(4, 3, 1, 1)
+        .relu()
+        .max_pool(2)
+        .conv_plain(6, 3, 2, 0)
+        .normalize();
+    answers_alike("convolutional", plain.dropout(0.2).dense(3));
+    let deep = image()
+        .conv_plain(4, 3, 1, 1)
+        .normalize()
+        .activation(Activation::Clip {
+            low: 0.0,
+            high: 6.0,
+        });
+    let deep = deep
+        .depthwise(3, 2, 1)
+        .normalize()
+        .activation(Activation::HardSwish);
+    answers_alike(
+        "depthwise",
+        deep.conv_plain(6, 1, 1, 0)
+            .normalize()
+            .global_average()
+            .dense(3),
+    );
+    let series = Net::builder(Shape::series(3, 20), 3)
+        .conv_series(4, 5, 2, 2)
+        .normalize()
+        .relu();
+    answers_alike("series", series.average_pool(2).dense(3));
+}
+
+#[test]
+fn joined_values() {
+    let first = image().conv_plain(4, 3, 1, 1);
+    let (one, first) = (first.here(), first.normalize().relu());
+    let second = first.add(one);
+    let two = second.here();
+    let gate = second
+        .global_average()
+        .dense(4)
+        .activation(Activation::HardSigmoid);
+    let three = gate.here();
+    let gated = gate.join(Layer::Multiply, vec![two, three]);
+    let four = gated.here();
+    answers_alike(
+        "joined",
+        gated
+            .join(Layer::Concat, vec![four, one])
+            .normalize()
+            .dense(3),
+    );
+}
+
+#[test]
+fn networks_of_few_bits() {
+    let binary = image()
+        .weights(Weights::Sign)
+        .conv_plain(4, 3, 1, 1)
+        .normalize()
+        .sign();
+    answers_alike(
+        "binary",
+        binary
+            .weights(Weights::ScaledSign)
+            .dense_plain(3)
+            .normalize(),
+    );
+    for bits in [2, 4, 8] {
+        let step = |signed| Activation::LearnedStep { bits, signed };
+        let few = image()
+            .weights(Weights::LearnedStep { bits })
+            .activation(step(true));
+        let few = few
+            .conv_plain(4, 3, 1, 1)
+            .normalize()
+            .activation(step(false))
+            .dense(3);
+        answers_alike(&format!("learned steps of {bits}"), few);
+    }
+    let levels = image().conv(4, 3, 1, 1).activation(Activation::Levels {
+        bits: 2,
+        limit: 2.0,
+    });
+    answers_alike("levels", levels.dense(3));
+}
+
+/// Any file teaches, through ONNX Runtime, samples without labels.
+#[test]
+fn a_file_teaches_without_labels() {
+    let mut net = taught(image().conv(4, 3, 1, 1).relu().dense(3));
+    let bytes = noroshi_onnx::encode(&net.export_onnx().unwrap()).unwrap();
+    let engine = open(
+        EngineKind::OnnxRuntime,
+        ModelSource::Bytes(&bytes),
+        &options(),
+    )
+    .unwrap();
+    let mut teacher = EngineTeacher::new(engine, 3);
+    let inputs = samples(net.input(), 16);
+    let told = teacher.answer(&inputs, 16).unwrap();
+    let own = net.answer(&inputs, 16).unwrap();
+    assert!(told.iter().zip(&own).all(|(l, r)| (l - r).abs() < 1e-4));
+
+    let data = Dataset::new(net.input(), inputs.clone(), noroshi_train::Targets::Unknown).unwrap();
+    let mut student = image().dense(3).build().unwrap();
+    let recipe = Recipe {
+        epochs: 200,
+        rate: 0.02,
+        loss: Loss::Distill {
+            temperature: 2.0,
+            alpha: 1.0,
+        },
+        ..Recipe::default()
+    };
+    Trainer::new(&recipe)
+        .teacher(&mut teacher)
+        .fit(&mut student, &data, &mut |_| ())
+        .unwrap();
+    assert_eq!(
+        student.classify(&inputs).unwrap(),
+        net.classify(&inputs).unwrap()
+    );
+}
