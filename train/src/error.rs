@@ -16,6 +16,9 @@ pub enum Error {
     /// The samples do not fit the network or contradict themselves.
     #[error("the data: {0}")]
     Data(String),
+    /// Data could not be read.
+    #[error(transparent)]
+    Read(#[from] crate::data::DataError),
     /// A setting is out of its range.
     #[error("the recipe: {0}")]
     Recipe(String),

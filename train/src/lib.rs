@@ -1,11 +1,11 @@
 //! Teaches networks on the CPU: data, layers, optimizers, checkpoints.
 //!
 //! ```
-//! use noroshi_train::{Dataset, Net, Recipe, Shape, fit, score};
+//! use noroshi_train::{Examples, Net, Recipe, Shape, fit, score};
 //!
 //! let mut net = Net::builder(Shape::flat(2), 1).dense(8).relu().dense(2).build()?;
 //! let inputs = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
-//! let data = Dataset::classes(Shape::flat(2), inputs, vec![0, 1, 1, 0], 2)?;
+//! let data = Examples::classes(Shape::flat(2), inputs, vec![0, 1, 1, 0], 2)?;
 //! let recipe = Recipe { epochs: 300, rate: 0.05, ..Recipe::default() };
 //! fit(&mut net, &data, &recipe, &mut |_| ())?;
 //! assert_eq!(score(&net, &data)?.accuracy, 1.0);
@@ -19,8 +19,8 @@
 
 mod augment;
 pub mod data;
-mod dataset;
 mod error;
+mod examples;
 mod export;
 mod fit;
 mod kernel;
@@ -37,8 +37,8 @@ mod teacher;
 mod weights;
 
 pub use augment::Augmentation;
-pub use dataset::{Dataset, Targets};
 pub use error::{Error, Result};
+pub use examples::{Examples, Targets};
 pub use export::{INPUT, OUTPUT};
 pub use fit::{Fitted, Progress, Trainer, fit, measure_statistics};
 pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Targets};
+use crate::examples::{Examples, Targets};
 use crate::loss::{Loss, Wanted};
 use crate::net::{Net, largest};
 use crate::{Error, Result};
@@ -26,7 +26,7 @@ impl Score {
 }
 
 /// Scores a network on samples whose targets are known.
-pub fn score(net: &Net, data: &Dataset) -> Result<Score> {
+pub fn score(net: &Net, data: &Examples) -> Result<Score> {
     let answers = net.logits(data.inputs())?;
     let width = net.outputs();
     let mut unused = vec![0.0; answers.len()];

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::dataset::Dataset;
+use crate::examples::Examples;
 use crate::pass::Pass;
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -21,7 +21,7 @@ pub(super) fn of_epoch(samples: usize, recipe: &Recipe, epoch: u64) -> Vec<Vec<u
 
 /// Puts the varied samples at `places` into the pass.
 pub(super) fn gather(
-    data: &Dataset,
+    data: &Examples,
     places: &[usize],
     recipe: &Recipe,
     epoch: u64,

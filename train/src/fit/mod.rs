@@ -9,7 +9,7 @@ use std::time::Instant;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Targets};
+use crate::examples::{Examples, Targets};
 use crate::loss::{Loss, Wanted};
 use crate::net::Net;
 use crate::optimizer::{Moments, Pace};
@@ -53,7 +53,7 @@ pub struct Fitted {
 /// Teaches `net` by a recipe; tells progress after every epoch.
 pub fn fit(
     net: &mut Net,
-    data: &Dataset,
+    data: &Examples,
     recipe: &Recipe,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Fitted> {
@@ -64,7 +64,7 @@ pub fn fit(
 pub struct Trainer<'a> {
     recipe: &'a Recipe,
     teacher: Option<&'a mut dyn Teacher>,
-    validation: Option<&'a Dataset>,
+    validation: Option<&'a Examples>,
     checkpoint: Option<PathBuf>,
     until: Option<usize>,
 }
@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
 
     /// Chooses the best epoch on these samples.
     #[must_use]
-    pub const fn validation(mut self, data: &'a Dataset) -> Self {
+    pub const fn validation(mut self, data: &'a Examples) -> Self {
         self.validation = Some(data);
         self
     }
@@ -121,7 +121,7 @@ impl<'a> Trainer<'a> {
     pub fn fit(
         mut self,
         net: &mut Net,
-        data: &Dataset,
+        data: &Examples,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Fitted> {
         self.recipe.check()?;
@@ -139,7 +139,7 @@ impl<'a> Trainer<'a> {
         self.run(net, taught, validation, &pool, progress)
     }
 
-    fn check(&self, net: &Net, data: &Dataset) -> Result<()> {
+    fn check(&self, net: &Net, data: &Examples) -> Result<()> {
         let refuse = |text: String| Err(Error::Data(text));
         if data.shape() != net.input() {
             let (given, wanted) = (data.shape(), net.input());
@@ -181,8 +181,8 @@ impl<'a> Trainer<'a> {
     fn run(
         &mut self,
         net: &mut Net,
-        data: &Dataset,
-        validation: Option<&Dataset>,
+        data: &Examples,
+        validation: Option<&Examples>,
         pool: &ThreadPool,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Fitted> {
@@ -284,7 +284,7 @@ pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
 /// One epoch: the mean cost, and the last step's learning rate.
 fn epoch<'a>(
     net: &mut Net,
-    data: &Dataset,
+    data: &Examples,
     recipe: &Recipe,
     course: &mut Course,
     teacher: &mut Option<&'a mut dyn Teacher>,
@@ -329,7 +329,7 @@ fn epoch<'a>(
 
 /// Classes and rows that the batch in `pass` should be answered.
 fn wanted<'a>(
-    data: &Dataset,
+    data: &Examples,
     places: &[usize],
     pass: &Pass,
     teacher: &mut Option<&'a mut dyn Teacher>,
@@ -351,7 +351,7 @@ fn wanted<'a>(
 }
 
 /// Replaces the running statistics of every normalization by their means over all batches.
-pub fn measure_statistics(net: &mut Net, data: &Dataset, batch: usize) {
+pub fn measure_statistics(net: &mut Net, data: &Examples, batch: usize) {
     let mut pass = Pass::default();
     let mut sums: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); net.layers().len()];
     let mut count = 0usize;

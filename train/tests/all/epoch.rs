@@ -1,12 +1,12 @@
 //! How long an epoch takes, beside candle's (`candle_epoch`).
 
-use noroshi_train::{Dataset, Loss, Net, NetBuilder, Random, Recipe, Shape, Weights, fit};
+use noroshi_train::{Examples, Loss, Net, NetBuilder, Random, Recipe, Shape, Weights, fit};
 
-fn images(samples: usize) -> Dataset {
+fn images(samples: usize) -> Examples {
     let mut random = Random::new(9);
     let inputs = (0..samples * 784).map(|_| random.normal()).collect();
     let labels = (0..samples as u32).map(|place| place % 10).collect();
-    Dataset::classes(Shape::image(1, 28, 28), inputs, labels, 10).unwrap()
+    Examples::classes(Shape::image(1, 28, 28), inputs, labels, 10).unwrap()
 }
 
 fn time(name: &str, builder: NetBuilder, samples: usize, loss: Loss) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use noroshi_engine::{LibraryOptions, ModelSource, Optimization, Options, Tensor, open};
 use noroshi_model::EngineKind;
 use noroshi_train::{
-    Activation, Dataset, EngineTeacher, Layer, Loss, Net, NetBuilder, Random, Recipe, Shape,
+    Activation, EngineTeacher, Examples, Layer, Loss, Net, NetBuilder, Random, Recipe, Shape,
     Teacher, Trainer, Weights, fit,
 };
 
@@ -44,7 +44,7 @@ fn taught(builder: NetBuilder) -> Net {
     let mut net = builder.build().unwrap();
     let shape = net.input();
     let labels = (0..24u32).map(|place| place % 3).collect();
-    let data = Dataset::classes(shape, samples(shape, 24), labels, 3).unwrap();
+    let data = Examples::classes(shape, samples(shape, 24), labels, 3).unwrap();
     let recipe = Recipe {
         epochs: 3,
         batch: 8,
@@ -208,7 +208,7 @@ fn a_file_teaches_without_labels() {
     let own = net.answer(&inputs, 16).unwrap();
     assert!(told.iter().zip(&own).all(|(l, r)| (l - r).abs() < 1e-4));
 
-    let data = Dataset::new(net.input(), inputs.clone(), noroshi_train::Targets::Unknown).unwrap();
+    let data = Examples::new(net.input(), inputs.clone(), noroshi_train::Targets::Unknown).unwrap();
     let mut student = image().dense(3).build().unwrap();
     let recipe = Recipe {
         epochs: 200,

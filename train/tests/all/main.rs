@@ -1,6 +1,8 @@
 //! The trainer from outside: against candle's plain graph, and against ONNX Runtime.
 
 mod candle_epoch;
+mod candle_graph;
 mod epoch;
 mod export;
+mod read;
 mod repeat;

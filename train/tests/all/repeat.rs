@@ -1,12 +1,12 @@
 //! Seeds repeat, checkpoints go on, files come back.
 
 use noroshi_train::{
-    Augmentation, Dataset, Error, Loss, Net, Optimizer, Random, Recipe, Schedule, Shape, Trainer,
+    Augmentation, Error, Examples, Loss, Net, Optimizer, Random, Recipe, Schedule, Shape, Trainer,
     Weights, fit, score,
 };
 
 /// Two classes of images: a bright upper half, or a bright left half, under noise.
-fn halves(count: usize, seed: u64) -> Dataset {
+fn halves(count: usize, seed: u64) -> Examples {
     let mut random = Random::new(seed);
     let mut inputs = Vec::new();
     let mut labels = Vec::new();
@@ -22,7 +22,7 @@ fn halves(count: usize, seed: u64) -> Dataset {
         }
         labels.push(class);
     }
-    Dataset::classes(Shape::image(1, 8, 8), inputs, labels, 2).unwrap()
+    Examples::classes(Shape::image(1, 8, 8), inputs, labels, 2).unwrap()
 }
 
 fn net() -> Net {

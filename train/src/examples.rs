@@ -1,5 +1,6 @@
 //! Samples in memory, with what they should be answered.
 
+use crate::data;
 use crate::random::Random;
 use crate::shape::Shape;
 use crate::{Error, Result};
@@ -27,13 +28,13 @@ pub enum Targets {
 
 /// Samples of one shape.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dataset {
+pub struct Examples {
     shape: Shape,
     inputs: Vec<f32>,
     targets: Targets,
 }
 
-impl Dataset {
+impl Examples {
     /// `[samples, channels, height, width]` numbers with their targets; an error unless they fit.
     pub fn new(shape: Shape, inputs: Vec<f32>, targets: Targets) -> Result<Self> {
         if shape.is_empty() || inputs.is_empty() || !inputs.len().is_multiple_of(shape.len()) {
@@ -67,6 +68,42 @@ impl Dataset {
             inputs,
             targets,
         })
+    }
+
+    /// Data as they were read. One axis is a vector, three an image `[channels, rows, columns]`;
+    /// an array of `[rows, columns]` is an image of one channel. Truth values become ±1.
+    pub fn read(data: &data::Dataset) -> Result<Self> {
+        let sizes = data.sample_shape();
+        let shape = match sizes.as_slice() {
+            [features] => Shape::flat(*features),
+            [height, width] => Shape::image(1, *height, *width),
+            [channels, height, width] => Shape::image(*channels, *height, *width),
+            _ => {
+                return Err(Error::Data(format!(
+                    "samples of the shape {sizes:?} can't be taken"
+                )));
+            }
+        };
+        let targets = match data.targets() {
+            data::Targets::None => Targets::Unknown,
+            data::Targets::Classes(classes) => Targets::Classes {
+                labels: classes.of.clone(),
+                count: classes.names.len(),
+            },
+            data::Targets::Several(labels) => Targets::Values {
+                values: labels
+                    .values
+                    .iter()
+                    .map(|&yes| if yes { 1.0 } else { -1.0 })
+                    .collect(),
+                width: labels.width,
+            },
+            data::Targets::Figures(figures) => Targets::Values {
+                values: figures.to_f32(),
+                width: figures.sample_len(),
+            },
+        };
+        Self::new(shape, data.to_f32()?, targets)
     }
 
     /// Samples of classes.
