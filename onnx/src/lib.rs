@@ -4,15 +4,18 @@
 
 mod attribute;
 mod bounds;
+mod content;
 mod error;
+mod external;
 mod file;
 mod graph;
 mod proto;
 mod shapes;
 mod tensor;
 
+pub use content::read_bounded;
 pub use error::{Error, Result};
-pub use file::{MAX_BYTES, decode, encode, read, read_bounded, write};
+pub use file::{MAX_BYTES, decode, encode, read, write};
 pub use graph::{Index, NEWEST_IR, NEWEST_OPSET, prune, reads};
 pub use proto::*;
 pub use shapes::{Shapes, infer};
