@@ -1,6 +1,6 @@
 //! MobileNet V2: inverted residual blocks with linear bottlenecks.
 
-use super::layers::{Convolution, Flow, Layers, Padding};
+use super::layers::{Convolution, Flow, Layers};
 use super::scaled;
 use crate::Result;
 
@@ -21,7 +21,12 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
 /// Lays the whole network, with torchvision's names.
 pub(super) fn lay(layers: &mut Layers<'_>, width: f64, classes: usize) -> Result<()> {
     let mut flow = layers.input();
-    flow = group(layers, "features.0", &flow, dense(scaled(32, width), 3, 2))?;
+    flow = group(
+        layers,
+        "features.0",
+        &flow,
+        Convolution::dense(scaled(32, width), 3, 2),
+    )?;
     let mut place = 1;
     for (expansion, channels, blocks, first_stride) in STAGES {
         for block_place in 0..blocks {
@@ -43,29 +48,9 @@ pub(super) fn lay(layers: &mut Layers<'_>, width: f64, classes: usize) -> Result
         layers,
         &format!("features.{place}"),
         &flow,
-        dense(last, 1, 1),
+        Convolution::dense(last, 1, 1),
     )?;
     layers.classify("classifier.1", &flow, classes)
-}
-
-fn dense(outputs: usize, kernel: usize, stride: usize) -> Convolution {
-    Convolution {
-        outputs,
-        kernel,
-        stride,
-        groups: 1,
-        padding: Padding::Even,
-    }
-}
-
-fn depthwise(channels: usize, stride: usize) -> Convolution {
-    Convolution {
-        outputs: channels,
-        kernel: 3,
-        stride,
-        groups: channels,
-        padding: Padding::Even,
-    }
 }
 
 /// Convolution, normalization and clip: `<path>.0` and `<path>.1`.
@@ -87,19 +72,24 @@ fn block(
     let mut flow = from.clone();
     let mut part = 0;
     if expansion != 1 {
-        flow = group(layers, &format!("{path}.conv.0"), &flow, dense(wide, 1, 1))?;
+        flow = group(
+            layers,
+            &format!("{path}.conv.0"),
+            &flow,
+            Convolution::dense(wide, 1, 1),
+        )?;
         part = 1;
     }
     flow = group(
         layers,
         &format!("{path}.conv.{part}"),
         &flow,
-        depthwise(wide, stride),
+        Convolution::depthwise(wide, 3, stride),
     )?;
     flow = layers.convolve(
         &format!("{path}.conv.{}", part + 1),
         &flow,
-        dense(outputs, 1, 1),
+        Convolution::dense(outputs, 1, 1),
     )?;
     flow = layers.normalize(&format!("{path}.conv.{}", part + 2), &flow, EPSILON)?;
     if stride == 1 && from.channels == outputs {

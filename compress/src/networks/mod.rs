@@ -1,8 +1,15 @@
 //! Networks whose ONNX files are written here, from a PyTorch state dict or with other weights.
 
+mod alexnet;
 mod efficientnet_lite;
+mod googlenet;
 mod layers;
+mod mobilenet_v1;
 mod mobilenet_v2;
+mod mobilenet_v3;
+mod shufflenet;
+mod squeezenet;
+mod vgg16;
 mod weights;
 
 use std::fmt;
@@ -35,8 +42,26 @@ const SHORT_SIDE: f64 = 256.0 / 224.0;
 /// A network that can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Network {
+    /// MobileNet V1.
+    MobileNetV1,
     /// MobileNet V2, with torchvision's names of weights.
     MobileNetV2,
+    /// MobileNet V3 large, with torchvision's names of weights.
+    MobileNetV3Large,
+    /// MobileNet V3 small, with torchvision's names of weights.
+    MobileNetV3Small,
+    /// SqueezeNet 1.0, with torchvision's names of weights.
+    SqueezeNet10,
+    /// SqueezeNet 1.1, with torchvision's names of weights.
+    SqueezeNet11,
+    /// ShuffleNet with three groups.
+    ShuffleNetG3,
+    /// VGG16, with torchvision's names of weights.
+    Vgg16,
+    /// GoogLeNet without auxiliary classifiers.
+    GoogLeNet,
+    /// AlexNet with two groups.
+    AlexNet,
     /// EfficientNet-Lite0, with the names of the `efficientnet_pytorch` family.
     EfficientNetLite0,
 }
@@ -64,14 +89,61 @@ impl Default for Settings {
 
 impl Network {
     /// All networks.
-    pub const ALL: [Self; 2] = [Self::MobileNetV2, Self::EfficientNetLite0];
+    pub const ALL: [Self; 11] = [
+        Self::MobileNetV1,
+        Self::MobileNetV2,
+        Self::MobileNetV3Large,
+        Self::MobileNetV3Small,
+        Self::SqueezeNet10,
+        Self::SqueezeNet11,
+        Self::ShuffleNetG3,
+        Self::Vgg16,
+        Self::GoogLeNet,
+        Self::AlexNet,
+        Self::EfficientNetLite0,
+    ];
 
     /// The word for it in commands and files.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::MobileNetV1 => "mobilenet-v1",
             Self::MobileNetV2 => "mobilenet-v2",
+            Self::MobileNetV3Large => "mobilenet-v3-large",
+            Self::MobileNetV3Small => "mobilenet-v3-small",
+            Self::SqueezeNet10 => "squeezenet-1.0",
+            Self::SqueezeNet11 => "squeezenet-1.1",
+            Self::ShuffleNetG3 => "shufflenet-g3",
+            Self::Vgg16 => "vgg16",
+            Self::GoogLeNet => "googlenet",
+            Self::AlexNet => "alexnet",
             Self::EfficientNetLite0 => "efficientnet-lite0",
         }
+    }
+
+    /// The size that its paper gives figures for.
+    pub const fn settings(self) -> Settings {
+        let resolution = match self {
+            Self::SqueezeNet10 | Self::SqueezeNet11 | Self::AlexNet => 227,
+            _ => 224,
+        };
+        Settings {
+            width: 1.0,
+            resolution,
+            classes: 1000,
+        }
+    }
+
+    /// Whether its paper has a factor on the number of channels.
+    pub const fn has_widths(self) -> bool {
+        matches!(
+            self,
+            Self::MobileNetV1
+                | Self::MobileNetV2
+                | Self::MobileNetV3Large
+                | Self::MobileNetV3Small
+                | Self::ShuffleNetG3
+                | Self::EfficientNetLite0
+        )
     }
 
     /// How a frame becomes this network's input.
@@ -88,8 +160,8 @@ impl Network {
                 short_side: (f64::from(side) * SHORT_SIDE).round() as u32,
             },
             normalization: match self {
-                Self::MobileNetV2 => Normalization::IMAGENET,
                 Self::EfficientNetLite0 => Normalization::EFFICIENTNET_LITE,
+                _ => Normalization::IMAGENET,
             },
         }
     }
@@ -143,9 +215,31 @@ pub fn build(network: Network, settings: &Settings, weights: Weights<'_>) -> Res
                 .into(),
         ));
     }
+    if !network.has_widths() && (width - 1.0).abs() > f64::EPSILON {
+        return Err(Error::Description(format!(
+            "{network} comes in one width; leave the width at 1"
+        )));
+    }
     let mut layers = Layers::new(network.word(), resolution, weights);
     match network {
+        Network::MobileNetV1 => mobilenet_v1::lay(&mut layers, width, classes)?,
         Network::MobileNetV2 => mobilenet_v2::lay(&mut layers, width, classes)?,
+        Network::MobileNetV3Large => {
+            mobilenet_v3::lay(&mut layers, mobilenet_v3::Size::Large, width, classes)?;
+        }
+        Network::MobileNetV3Small => {
+            mobilenet_v3::lay(&mut layers, mobilenet_v3::Size::Small, width, classes)?;
+        }
+        Network::SqueezeNet10 => {
+            squeezenet::lay(&mut layers, squeezenet::Version::First, classes)?;
+        }
+        Network::SqueezeNet11 => {
+            squeezenet::lay(&mut layers, squeezenet::Version::Second, classes)?;
+        }
+        Network::ShuffleNetG3 => shufflenet::lay(&mut layers, width, classes)?,
+        Network::Vgg16 => vgg16::lay(&mut layers, classes)?,
+        Network::GoogLeNet => googlenet::lay(&mut layers, classes)?,
+        Network::AlexNet => alexnet::lay(&mut layers, classes)?,
         Network::EfficientNetLite0 => efficientnet_lite::lay(&mut layers, width, classes)?,
     }
     let model = ModelProto::new(layers.finish()?, OPSET, IR_VERSION);

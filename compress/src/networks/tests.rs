@@ -5,7 +5,7 @@ fn words_and_networks_are_inverses() {
     for network in Network::ALL {
         assert_eq!(network.word().parse::<Network>().unwrap(), network);
     }
-    assert!("vgg".parse::<Network>().is_err());
+    assert!("vgg11".parse::<Network>().is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::pickle::StateDict;
 use crate::{Error, Result};
+use noroshi_onnx::{DataType, TensorProto};
 
 /// Where the weights of a network come from.
 #[derive(Debug, Clone, Copy)]
@@ -51,19 +52,14 @@ impl<'a> WeightSource<'a> {
         }
     }
 
-    /// The values of the weight called `name`.
-    pub(super) fn take(&mut self, name: &str, shape: &[usize], role: Role) -> Result<Vec<f32>> {
-        let count = shape.iter().product();
-        match self.weights {
-            Weights::Zero => {
-                let value = if matches!(role, Role::Variance) {
-                    1.0
-                } else {
-                    0.0
-                };
-                Ok(vec![value; count])
-            }
-            Weights::Random(_) => Ok((0..count).map(|_| self.random(role)).collect()),
+    /// The weight called `name`.
+    pub(super) fn take(&mut self, name: &str, shape: &[usize], role: Role) -> Result<TensorProto> {
+        let count: usize = shape.iter().product();
+        let values = match self.weights {
+            Weights::Zero if matches!(role, Role::Variance) => vec![1.0f32; count],
+            // Zeroed pages are asked for and never written: half a gigabyte for nothing.
+            Weights::Zero => return Ok(zeros(name, shape)),
+            Weights::Random(_) => (0..count).map(|_| self.random(role)).collect(),
             Weights::Trained(state) => {
                 let array = state.array(name)?;
                 if array.shape != shape {
@@ -73,9 +69,10 @@ impl<'a> WeightSource<'a> {
                     )));
                 }
                 self.taken.insert(name.to_owned());
-                Ok(array.values)
+                array.values
             }
-        }
+        };
+        Ok(TensorProto::new(name, shape, &values))
     }
 
     /// Refuses trained weights of which some were not needed.
@@ -118,5 +115,16 @@ impl<'a> WeightSource<'a> {
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
         (mixed >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+fn zeros(name: &str, shape: &[usize]) -> TensorProto {
+    let count: usize = shape.iter().product();
+    TensorProto {
+        name: name.into(),
+        dims: shape.iter().map(|&side| side as i64).collect(),
+        data_type: DataType::F32 as i32,
+        raw_data: vec![0u8; count * size_of::<f32>()].into(),
+        ..TensorProto::default()
     }
 }

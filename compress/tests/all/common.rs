@@ -41,6 +41,7 @@ pub(crate) fn trained(network: Network) -> ModelProto {
     let file = match network {
         Network::MobileNetV2 => "weights/mobilenet_v2.pth",
         Network::EfficientNetLite0 => "weights/efficientnet_lite0.pth",
+        other => panic!("no package carries weights of {other}"),
     };
     let state = StateDict::read(&asset(file)).unwrap();
     build(network, &Settings::default(), Weights::Trained(&state)).unwrap()

@@ -1,8 +1,8 @@
 //! The networks with their real weights.
 
-use crate::common::{asset, engine_options, trained};
+use crate::common::{Numbers, asset, engine_options, trained};
 use noroshi_compress::views::Photo;
-use noroshi_compress::{Network, Settings};
+use noroshi_compress::{Network, Settings, Weights, build};
 use noroshi_engine::{Engine, ModelSource, open};
 use noroshi_model::EngineKind;
 
@@ -33,7 +33,7 @@ fn top(values: &[f32]) -> usize {
 
 #[test]
 fn real_weights_give_the_right_classes() {
-    for network in Network::ALL {
+    for network in [Network::MobileNetV2, Network::EfficientNetLite0] {
         let mut engine = session(&trained(network));
         let spec = network.input_spec(&Settings::default());
         for (name, right) in NAMED {
@@ -45,6 +45,42 @@ fn real_weights_give_the_right_classes() {
                 "{network} sees class {class} in {name}"
             );
         }
+    }
+}
+
+#[test]
+fn every_network_runs_in_the_agents_engine() {
+    let (mut first, mut second) = (Numbers(5), Numbers(6));
+    for network in Network::ALL {
+        let resolution = if network == Network::AlexNet { 67 } else { 64 };
+        let width = if network.has_widths() { 0.5 } else { 1.0 };
+        let settings = Settings {
+            width,
+            resolution,
+            classes: 10,
+        };
+        let model = build(network, &settings, Weights::Random(7)).unwrap();
+        let again = build(network, &settings, Weights::Random(7)).unwrap();
+        assert!(model == again, "{network} repeats");
+        let mut engine = session(&model);
+        let mut run = |numbers: &mut Numbers| {
+            let input = numbers.tensor(&[1, 3, resolution, resolution]);
+            let outputs = engine.run(&[input]).unwrap();
+            assert_eq!(outputs[0].shape(), [1, 10], "{network}");
+            outputs[0].to_f32().into_owned()
+        };
+        let (one, other) = (run(&mut first), run(&mut second));
+        let all = one.iter().chain(&other);
+        assert!(
+            all.clone()
+                .all(|value| value.is_finite() && value.abs() < 1e6),
+            "{network}"
+        );
+        let spread = all.fold(0f32, |most, value| most.max((value - one[0]).abs()));
+        assert!(
+            spread > 1e-3 && one != other,
+            "{network} answers {one:?} and {other:?}"
+        );
     }
 }
 
