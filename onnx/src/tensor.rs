@@ -223,6 +223,39 @@ impl TensorProto {
         })
     }
 
+    /// Hands over each number of a tensor, as single precision, without copying the tensor.
+    pub fn visit(&self, mut see: impl FnMut(f32)) -> Result<()> {
+        let elements = self.elements()?;
+        let raw = &self.raw_data;
+        match self.element()? {
+            DataType::F32 if raw.is_empty() => self.float_data.iter().copied().for_each(see),
+            DataType::F32 => chunks(raw).map(f32::from_le_bytes).for_each(see),
+            DataType::F16 => self.halves().map(half_to_f32).for_each(see),
+            DataType::Bf16 => self
+                .halves()
+                .map(|half| f32::from_bits(u32::from(half) << 16))
+                .for_each(see),
+            DataType::F64 if !raw.is_empty() => chunks(raw)
+                .map(|bytes| f64::from_le_bytes(bytes) as f32)
+                .for_each(see),
+            DataType::I8 if !raw.is_empty() => raw
+                .iter()
+                .for_each(|&byte| see(f32::from(byte.cast_signed()))),
+            DataType::U8 if !raw.is_empty() => raw.iter().for_each(|&byte| see(f32::from(byte))),
+            DataType::I4 | DataType::U4 if !raw.is_empty() => {
+                let signed = self.element()? == DataType::I4;
+                let nibbles = raw.iter().flat_map(|&byte| [byte & 15, byte >> 4]);
+                nibbles.take(elements).for_each(|nibble| {
+                    let negative = signed && nibble > 7;
+                    see(f32::from(nibble) - if negative { 16.0 } else { 0.0 });
+                });
+            }
+            DataType::F64 => self.double_data.iter().for_each(|&value| see(value as f32)),
+            _ => self.to_i64()?.iter().for_each(|&value| see(value as f32)),
+        }
+        Ok(())
+    }
+
     /// The values of an integer tensor of at most 64 bits.
     pub fn to_i64(&self) -> Result<Vec<i64>> {
         self.elements()?;
@@ -297,6 +330,31 @@ mod tests {
         assert_eq!(typed.to_f32().unwrap(), raw.to_f32().unwrap());
         assert_eq!(TensorProto::new("i", &[], &[-7i64]).to_i64().unwrap(), [-7]);
         assert!(raw.to_i64().is_err());
+    }
+
+    #[test]
+    fn every_number_is_visited_once() {
+        let seen = |tensor: &TensorProto| {
+            let mut seen = Vec::new();
+            tensor.visit(|value| seen.push(value)).unwrap();
+            seen
+        };
+        assert_eq!(
+            seen(&TensorProto::new("t", &[2], &[1.5f32, -2.0])),
+            [1.5, -2.0]
+        );
+        assert_eq!(
+            seen(&TensorProto::new("t", &[2], &[-128i8, 127])),
+            [-128.0, 127.0]
+        );
+        assert_eq!(seen(&TensorProto::new("t", &[2], &[3i64, -4])), [3.0, -4.0]);
+        let nibbles = TensorProto {
+            dims: vec![3],
+            data_type: DataType::I4 as i32,
+            raw_data: vec![0xf8, 0x07].into(),
+            ..TensorProto::default()
+        };
+        assert_eq!(seen(&nibbles), [-8.0, -1.0, 7.0]);
     }
 
     #[test]

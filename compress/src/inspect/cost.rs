@@ -18,6 +18,10 @@ pub struct Layer {
     pub output: Vec<usize>,
     /// Learned numbers, each counted at its first use.
     pub parameters: u64,
+    /// Bytes that those numbers take.
+    pub weight_bytes: u64,
+    /// Bytes of its output.
+    pub output_bytes: u64,
     /// Multiplications with an addition each.
     pub macs: u64,
 }
@@ -28,6 +32,7 @@ pub(super) struct Costs {
     pub(super) parameters: u64,
     pub(super) folded_parameters: u64,
     pub(super) macs: u64,
+    pub(super) matmul_macs: u64,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -43,7 +48,7 @@ pub(super) fn count(
     let mut costs = Costs::default();
     let mut saved = 0;
     for node in &graph.node {
-        let mut parameters = 0;
+        let (mut parameters, mut weight_bytes) = (0, 0);
         for name in learned(node) {
             let source = sources.get(name).copied().unwrap_or(name);
             let tensor = constants
@@ -53,19 +58,27 @@ pub(super) fn count(
                 && counted.insert(source)
             {
                 parameters += tensor.elements()? as u64;
+                weight_bytes += tensor.byte_len()?;
             }
         }
         let macs = macs(node, shapes).unwrap_or(0);
         saved += folding_saves(node, graph, &index, shapes);
         costs.parameters += parameters;
-        costs.macs = costs.macs.saturating_add(macs);
+        let total = match node.op_type.as_str() {
+            "MatMul" | "MatMulInteger" | "QLinearMatMul" => &mut costs.matmul_macs,
+            _ => &mut costs.macs,
+        };
+        *total = total.saturating_add(macs);
         if parameters > 0 || macs > 0 {
-            let output = node.output.first().and_then(|name| shapes.of(name));
+            let output = node.output.first();
+            let sizes = output.and_then(|name| shapes.of(name));
             costs.layers.push(Layer {
                 name: node.name.clone(),
                 operator: node.operator(),
-                output: output.unwrap_or_default().to_vec(),
+                output: sizes.unwrap_or_default().to_vec(),
                 parameters,
+                weight_bytes,
+                output_bytes: output.and_then(|name| shapes.bytes(name)).unwrap_or(0),
                 macs,
             });
         }
@@ -141,6 +154,7 @@ fn macs(node: &NodeProto, shapes: &Shapes) -> Option<u64> {
             let transposed = node.int("transB").unwrap_or(0) != 0;
             *of(1)?.get(usize::from(transposed))? as u64
         }
+        "MatMul" | "MatMulInteger" | "QLinearMatMul" => *of(0)?.last()? as u64,
         _ => return None,
     };
     output.checked_mul(per_output)

@@ -40,15 +40,24 @@ struct Buffer {
 /// Bytes alive at the worst moment, nodes in the order of the file, results written over inputs
 /// that nobody else needs. Between a `DequantizeLinear` and a `QuantizeLinear` values are 8-bit,
 /// as in the kernels that an engine makes of them.
-pub(super) fn peak(graph: &GraphProto, shapes: &Shapes) -> Result<u64> {
+///
+/// With the name of the node that needs them.
+pub(super) fn peak(graph: &GraphProto, shapes: &Shapes) -> Result<(u64, String)> {
     let mut plan = Liveness::new(graph, shapes);
     for input in graph.free_inputs() {
         plan.make(input, None);
     }
+    let mut peak = (plan.peak, String::new());
     for place in graph.order()? {
-        plan.run(&graph.node[place]);
+        let node = &graph.node[place];
+        plan.run(node);
+        if plan.peak > peak.0 {
+            let output = node.output.first().cloned().unwrap_or_default();
+            let name = Some(node.name.clone()).filter(|name| !name.is_empty());
+            peak = (plan.peak, name.unwrap_or(output));
+        }
     }
-    Ok(plan.peak)
+    Ok(peak)
 }
 
 struct Liveness<'a> {

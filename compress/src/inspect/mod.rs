@@ -1,6 +1,8 @@
 //! What a model file needs and what it is made of.
 
 mod cost;
+mod fit;
+mod histogram;
 mod memory;
 mod table;
 
@@ -12,6 +14,8 @@ use serde::Serialize;
 
 use crate::Result;
 pub use cost::Layer;
+pub use fit::Fit;
+pub use histogram::{WeightHistogram, histograms};
 use noroshi_onnx::{
     DataType, GraphProto, ModelProto, Shapes, TensorProto, ValueInfoProto, infer, read,
 };
@@ -42,16 +46,46 @@ pub struct Inspection {
     pub folded_parameters: u64,
     /// Multiplications and additions of `Conv` and `Gemm` for one inference.
     pub macs: u64,
+    /// Those of `MatMul`, which `macs` leaves out.
+    pub matmul_macs: u64,
     /// The nodes with parameters or multiplications, in order.
     pub layers: Vec<Layer>,
     /// Bytes of all constants.
     pub weight_bytes: u64,
     /// Most bytes of activations alive at one time, by a liveness plan.
     pub peak_activation_bytes: u64,
+    /// The node at which they are alive; empty if it is the input.
+    pub peak_at: String,
+    /// What most of the work, of the weights and of the memory goes into.
+    pub dominant: Dominant,
+    /// Which engines run the file, and why the others do not.
+    pub engines: Vec<Fit>,
     /// Values whose size does not follow from the file; they count as nothing in the figures.
     pub unknown_shapes: usize,
     /// The arithmetic that most of the weights are in.
     pub precision: Precision,
+}
+
+/// The layer that has most of something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Share {
+    /// The layer's name.
+    pub layer: String,
+    /// Its operator.
+    pub operator: String,
+    /// Its share of the whole, 0 to 1.
+    pub share: f64,
+}
+
+/// The layers that dominate a network.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Dominant {
+    /// Most multiplications.
+    pub macs: Option<Share>,
+    /// Most bytes of weights.
+    pub weights: Option<Share>,
+    /// The largest output.
+    pub output: Option<Share>,
 }
 
 /// An input or output.
@@ -90,6 +124,8 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
         .sum::<Result<u64, noroshi_onnx::Error>>()?;
     let mut operators = BTreeMap::new();
     count_operators(graph, &mut operators);
+    let (peak_activation_bytes, peak_at) = memory::peak(graph, &shapes)?;
+    let dominant = dominant(&costs.layers);
     Ok(Inspection {
         bytes: prost::Message::encoded_len(model) as u64,
         ir: u32::try_from(model.ir_version).unwrap_or(0),
@@ -104,9 +140,13 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
         parameters: costs.parameters,
         folded_parameters: costs.folded_parameters,
         macs: costs.macs,
+        matmul_macs: costs.matmul_macs,
         layers: costs.layers,
         weight_bytes,
-        peak_activation_bytes: memory::peak(graph, &shapes)?,
+        peak_activation_bytes,
+        peak_at,
+        dominant,
+        engines: fit::engines(model, graph),
         unknown_shapes: unknown_shapes(graph, &shapes),
         precision: precision(&constants)?,
     })
@@ -124,6 +164,23 @@ impl Inspection {
             architectures: BTreeSet::new(),
             cpu_features: BTreeSet::new(),
         }
+    }
+}
+
+fn dominant(layers: &[Layer]) -> Dominant {
+    let most = |of: fn(&Layer) -> u64| {
+        let whole: u64 = layers.iter().map(of).sum();
+        let layer = layers.iter().rev().max_by_key(|layer| of(layer))?;
+        (of(layer) > 0).then(|| Share {
+            layer: layer.name.clone(),
+            operator: layer.operator.clone(),
+            share: of(layer) as f64 / whole as f64,
+        })
+    };
+    Dominant {
+        macs: most(|layer| layer.macs),
+        weights: most(|layer| layer.weight_bytes),
+        output: most(|layer| layer.output_bytes),
     }
 }
 

@@ -38,10 +38,21 @@ impl fmt::Display for Inspection {
             "parameters   {parameters} (batch normalization folded: {folded})"
         )?;
         writeln!(f, "MACs         {}", count(self.macs))?;
+        if self.matmul_macs > 0 {
+            let macs = count(self.matmul_macs);
+            writeln!(
+                f,
+                "             and {macs} of MatMul, which are not in that figure"
+            )?;
+        }
         writeln!(
             f,
-            "activations  {} bytes at most",
-            count(self.peak_activation_bytes)
+            "activations  {} bytes at most{}",
+            count(self.peak_activation_bytes),
+            match self.peak_at.as_str() {
+                "" => String::new(),
+                node => format!(", at {node}"),
+            }
         )?;
         if self.unknown_shapes > 0 {
             let unknown = self.unknown_shapes;
@@ -56,6 +67,24 @@ impl fmt::Display for Inspection {
             .map(|(o, n)| format!("{o} {n}"))
             .collect();
         writeln!(f, "operators    {}", operators.join(", "))?;
+        let dominant = [
+            ("the work", &self.dominant.macs),
+            ("the weights", &self.dominant.weights),
+            ("the outputs", &self.dominant.output),
+        ];
+        for (what, share) in dominant {
+            if let Some(share) = share {
+                let (operator, layer) = (&share.operator, &share.layer);
+                let percent = 100.0 * share.share;
+                writeln!(
+                    f,
+                    "dominates    {operator} {layer}: {percent:.1} % of {what}"
+                )?;
+            }
+        }
+        for fit in &self.engines {
+            writeln!(f, "engine       {fit}")?;
+        }
         let mut layers: Vec<_> = self.layers.iter().filter(|layer| layer.macs > 0).collect();
         layers.sort_by_key(|layer| std::cmp::Reverse(layer.macs));
         if !layers.is_empty() {

@@ -13,6 +13,39 @@ fn mobilenet_v2_has_its_exact_figures() {
     assert_eq!(seen.requirements().opset, 17);
     // The second block's depthwise layer: 96 channels of 112 by 112 become 56 by 56.
     assert_eq!(seen.peak_activation_bytes, 96 * (112 * 112 + 56 * 56) * 4);
+    assert_eq!(seen.peak_at, "features.2.conv.1.0.output");
+    let work = seen.dominant.macs.unwrap();
+    assert_eq!(
+        (work.layer.as_str(), work.operator.as_str()),
+        ("features.18.0.output", "Conv")
+    );
+    assert_eq!(seen.dominant.weights.unwrap().layer, "logits");
+}
+
+#[test]
+fn engines_that_cannot_run_a_file_say_why() {
+    let mut model = build(Network::MobileNetV2, &Settings::default(), Weights::Zero).unwrap();
+    let engines = |model: &ModelProto| inspect(model).unwrap().engines;
+    let [onnx, candle] = &engines(&model)[..] else {
+        panic!("two engines")
+    };
+    assert!(onnx.runs && onnx.reasons.is_empty());
+    assert!(
+        !candle.runs
+            && candle
+                .to_string()
+                .contains("in the way: BatchNormalization, Conv")
+    );
+    let node = &mut model.graph_mut().unwrap().node[0];
+    node.domain = "com.example".into();
+    let onnx = &engines(&model)[0];
+    assert!(
+        onnx.to_string()
+            .contains("com.example::Conv is an operator of another program")
+    );
+    let node = &mut model.graph_mut().unwrap().node[0];
+    node.domain = "com.microsoft.nchwc".into();
+    assert!(engines(&model)[0].to_string().contains("one kind of CPU"));
 }
 
 #[test]
