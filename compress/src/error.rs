@@ -45,6 +45,9 @@ pub enum Error {
     /// The engine could not load or run the model.
     #[error(transparent)]
     Engine(#[from] noroshi_engine::EngineError),
+    /// The data can't be used.
+    #[error(transparent)]
+    Data(#[from] noroshi_train::data::DataError),
     /// The model's description is not acceptable.
     #[error("{0}")]
     Description(String),

@@ -7,6 +7,7 @@ use noroshi_engine::{Engine, ModelSource, Tensor, isa, open, process_cpu};
 use noroshi_model::{Agreement, EngineKind, Precision};
 use serde::Serialize;
 
+use crate::evaluate::top;
 use crate::inspect::{grouped, inspect_file};
 use crate::statistics::{Interval, median, wilson};
 use crate::{Error, Result};
@@ -185,17 +186,6 @@ fn times(
     Ok(Some(times.map(|times| median(&times).unwrap_or(0.0))))
 }
 
-/// The place of the largest number; the first if there are several.
-fn top(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = place;
-        }
-    }
-    best
-}
-
 /// Signal-to-noise ratio of `actual` against `expected` in decibels, at most 200.
 ///
 /// Infinite ratios, of equal outputs, are cut off there, so that means stay finite.
@@ -271,11 +261,5 @@ mod tests {
         assert!((signal_to_noise(&[10.0, 0.0], &[10.0, 1.0]) - 20.0).abs() < 1e-9);
         assert!((signal_to_noise(&[1.0], &[1.0]) - 200.0).abs() < 1e-9);
         assert!((signal_to_noise(&[1.0], &[f32::NAN]) + 200.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn the_first_of_equal_numbers_is_the_top() {
-        assert_eq!(top(&[1.0, 3.0, 3.0]), 1);
-        assert_eq!(top(&[f32::NAN, 1.0]), 0);
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod common;
+mod evaluate;
 mod hostile;
 mod networks;
 mod quantize;
