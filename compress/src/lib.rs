@@ -2,7 +2,7 @@
 //!
 //! [`pickle`] reads PyTorch weights, [`networks`] writes known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
 //! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost,
-//! [`evaluate`](mod@evaluate) how good a model is on somebody's data, [`statistics`] how sure that is, and [`release`] makes a manifest of it.
+//! [`evaluate`](mod@evaluate) how good a model is on somebody's data, [`statistics`] how sure that is, [`plot`] shows it, and [`release`] makes a manifest of it.
 //!
 //! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
 
@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod inspect;
 pub mod networks;
 pub mod pickle;
+pub mod plot;
 pub mod quantize;
 pub mod release;
 pub mod report;

@@ -228,7 +228,11 @@ fn are_probabilities(values: &[f32]) -> bool {
 /// The logarithm of the sum of the exponentials.
 fn log_sum(row: &[f32]) -> f32 {
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    most + row.iter().map(|value| (value - most).exp()).sum::<f32>().ln()
+    most + row
+        .iter()
+        .map(|value| (value - most).exp())
+        .sum::<f32>()
+        .ln()
 }
 
 /// Counts of right answers, of answers and of samples of each class.
