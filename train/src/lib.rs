@@ -19,6 +19,7 @@
 
 mod augment;
 pub mod data;
+mod distill;
 mod error;
 mod examples;
 mod export;
@@ -29,6 +30,7 @@ mod loss;
 mod net;
 mod optimizer;
 mod pass;
+mod prune;
 mod random;
 mod recipe;
 mod score;
@@ -37,6 +39,7 @@ mod teacher;
 mod weights;
 
 pub use augment::Augmentation;
+pub use distill::{hint, shift_class};
 pub use error::{Error, Result};
 pub use examples::{Examples, Targets};
 pub use export::{INPUT, OUTPUT};
@@ -45,6 +48,9 @@ pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};
 pub use loss::Loss;
 pub use net::{Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
 pub use optimizer::{Optimizer, Schedule};
+pub use prune::{
+    Criterion, Kept, Pruning, kept, prune, prune_and_retrain, read_sparse, write_sparse,
+};
 pub use random::Random;
 pub use recipe::Recipe;
 pub use score::{Score, score};

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::augment::Augmentation;
 use crate::examples::{Examples, Targets};
 use crate::loss::{Loss, Wanted};
 use crate::net::Net;
@@ -19,6 +20,9 @@ use crate::recipe::Recipe;
 use crate::score::{Score, score};
 use crate::teacher::Teacher;
 use crate::{Error, Result};
+
+/// Samples that a teacher answers together.
+const KNOWN_BATCH: usize = 256;
 
 /// How far a training is, after every epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -191,13 +195,21 @@ impl<'a> Trainer<'a> {
             Some(path) if path.exists() => checkpoint::resume(path, recipe, net)?,
             _ => Course::new(net, recipe),
         };
+        let known = match &mut self.teacher {
+            Some(teacher) => pool.install(|| known(&mut **teacher, data, recipe))?,
+            None => None,
+        };
         let last = self.until.unwrap_or(recipe.epochs).min(recipe.epochs);
         let mut pass = Pass::default();
         while course.epoch < last && !course.is_over(recipe) {
             let start = Instant::now();
-            let teacher = &mut self.teacher;
+            let mut wish = match (&known, &mut self.teacher) {
+                (Some(rows), _) => Wish::Known(rows),
+                (None, Some(teacher)) => Wish::Ask(&mut **teacher),
+                (None, None) => Wish::Targets,
+            };
             let (loss, rate) =
-                pool.install(|| epoch(net, data, recipe, &mut course, teacher, &mut pass))?;
+                pool.install(|| epoch(net, data, recipe, &mut course, &mut wish, &mut pass))?;
             let score = validation
                 .map(|data| pool.install(|| score(net, data)))
                 .transpose()?;
@@ -282,12 +294,12 @@ pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 /// One epoch: the mean cost, and the last step's learning rate.
-fn epoch<'a>(
+fn epoch(
     net: &mut Net,
     data: &Examples,
     recipe: &Recipe,
     course: &mut Course,
-    teacher: &mut Option<&'a mut dyn Teacher>,
+    wish: &mut Wish<'_>,
     pass: &mut Pass,
 ) -> Result<(f32, f32)> {
     let number = course.epoch as u64;
@@ -295,7 +307,7 @@ fn epoch<'a>(
     let (mut sum, mut seen, mut rate) = (0.0f64, 0usize, recipe.rate);
     for (step, places) in batches.iter().enumerate() {
         batches::gather(data, places, recipe, number, pass);
-        let wanted = wanted(data, places, pass, teacher)?;
+        let wanted = wanted(data, places, pass, wish)?;
         let seed = Random::of(recipe.seed, &[number, step as u64, 1]).bits();
         pass.forward(net, places.len(), Mode::Teach { seed });
         let (answers, gradient) = pass.output_and_gradient();
@@ -327,25 +339,55 @@ fn epoch<'a>(
     Ok(((sum / seen.max(1) as f64) as f32, rate))
 }
 
+/// Where the rows come from that answers are compared with.
+enum Wish<'a> {
+    /// The data set.
+    Targets,
+    /// A teacher, who sees each batch.
+    Ask(&'a mut dyn Teacher),
+    /// A teacher's answers to all samples, which don't vary.
+    Known(&'a [f32]),
+}
+
+/// The teacher's answers to all samples, if samples don't vary and there is room.
+fn known(teacher: &mut dyn Teacher, data: &Examples, recipe: &Recipe) -> Result<Option<Vec<f32>>> {
+    const MOST: usize = 1 << 27;
+    let numbers = data.len().saturating_mul(teacher.width());
+    if recipe.augmentation != Augmentation::default() || numbers > MOST {
+        return Ok(None);
+    }
+    let mut rows = Vec::with_capacity(numbers);
+    let size = data.shape().len();
+    for block in data.inputs().chunks(KNOWN_BATCH * size) {
+        rows.extend(teacher.answer(block, block.len() / size)?);
+    }
+    Ok(Some(rows))
+}
+
 /// Classes and rows that the batch in `pass` should be answered.
-fn wanted<'a>(
+fn wanted(
     data: &Examples,
     places: &[usize],
     pass: &Pass,
-    teacher: &mut Option<&'a mut dyn Teacher>,
+    wish: &mut Wish<'_>,
 ) -> Result<(Vec<u32>, Vec<f32>)> {
     let labels = data.labels();
     let classes = match labels {
         [] => Vec::new(),
         labels => places.iter().map(|&place| labels[place]).collect(),
     };
-    let rows = match (teacher, data.targets()) {
-        (Some(teacher), _) => teacher.answer(pass.input(), places.len())?,
-        (None, Targets::Values { values, width }) => {
-            let row = |&place: &usize| &values[place * width..][..*width];
-            places.iter().flat_map(row).copied().collect()
-        }
-        (None, _) => Vec::new(),
+    let pick = |rows: &[f32]| -> Vec<f32> {
+        let width = rows.len() / data.len();
+        places
+            .iter()
+            .flat_map(|&place| &rows[place * width..][..width])
+            .copied()
+            .collect()
+    };
+    let rows = match wish {
+        Wish::Ask(teacher) => teacher.answer(pass.input(), places.len())?,
+        Wish::Known(rows) => pick(rows),
+        Wish::Targets => pick(data.values()),
     };
     Ok((classes, rows))
 }

@@ -152,6 +152,14 @@ pub(crate) fn scale_backward(left: &[f32], out: &[f32], target: &mut [f32]) {
     }
 }
 
+/// Multiplies each channel of `plane` numbers by its scale.
+pub(crate) fn scale_channels(out: &mut [f32], scales: &[f32], plane: usize) {
+    for (place, out) in out.chunks_exact_mut(plane).enumerate() {
+        let scale = scales[place % scales.len()];
+        out.iter_mut().for_each(|o| *o *= scale);
+    }
+}
+
 /// Adds a bias a channel of `plane` numbers.
 pub(crate) fn add_bias(out: &mut [f32], bias: &[f32], plane: usize) {
     if plane == 1 {

@@ -142,9 +142,14 @@ impl Net {
         self.input
     }
 
+    /// What leaves it.
+    pub(crate) fn last(&self) -> Value {
+        Value(self.nodes.len())
+    }
+
     /// Numbers that leave for one sample.
     pub fn outputs(&self) -> usize {
-        self.shape_of(Value(self.nodes.len())).len()
+        self.shape_of(self.last()).len()
     }
 
     /// The layers with what they have learned, in order.

@@ -96,12 +96,25 @@ fn step(
 fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, batch: usize) {
     let real = node.values(Role::Weight);
     let view = node.weights().unwrap_or_default();
+    let outputs = node.output.channels;
     if view == Weights::Float {
         slot.seen.clear();
     } else {
         slot.seen.resize(real.len(), 0.0);
-        let steps = node.values(Role::Step);
-        weights::see(view, real, steps, node.output.channels, &mut slot.seen);
+        // Scales of signs follow the product, which then is a sum of whole numbers where the
+        // inputs are: exact in any order.
+        let first = if view == Weights::ScaledSign {
+            Weights::Sign
+        } else {
+            view
+        };
+        weights::see(
+            first,
+            real,
+            node.values(Role::Step),
+            outputs,
+            &mut slot.seen,
+        );
     }
     let seen = if view == Weights::Float {
         real
@@ -123,9 +136,17 @@ fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, batch: usiz
         }
         _ => {
             let samples = View::new(input, batch, shape.len());
-            let kernels = View::new(seen, node.output.channels, shape.len()).transposed();
+            let kernels = View::new(seen, outputs, shape.len()).transposed();
             multiply(&mut slot.output, samples, kernels, false, Threads::All);
         }
+    }
+    if view == Weights::ScaledSign {
+        let scales: Vec<f32> = real
+            .chunks_exact((real.len() / outputs).max(1))
+            .map(weights::mean_magnitude)
+            .collect();
+        pool::scale_channels(&mut slot.output, &scales, node.output.plane());
+        weights::see(view, real, &[], outputs, &mut slot.seen);
     }
     if let Some(bias) = node.parameter(Role::Bias) {
         pool::add_bias(&mut slot.output, &bias.values, node.output.plane());

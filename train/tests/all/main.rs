@@ -6,3 +6,4 @@ mod epoch;
 mod export;
 mod read;
 mod repeat;
+mod shrink;
