@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use noroshi_gateway::config::Config;
 use noroshi_gateway::spool::Probe;
 use noroshi_gateway::{enrol, run};
-use noroshi_service::{logging, run::stop_signal, tls};
+use noroshi_service::{lifeline, logging, run::stop_signal, tls};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
@@ -43,13 +43,17 @@ enum Command {
     ProbeSpool {
         /// The spool's folder.
         folder: PathBuf,
+        /// The process that it ends with.
+        #[arg(long)]
+        parent: u32,
     },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     tls::install_provider();
     match Arguments::parse().command {
-        Command::ProbeSpool { folder } => {
+        Command::ProbeSpool { folder, parent } => {
+            lifeline::bind(parent)?;
             return Ok(ExitCode::from(
                 u8::try_from(run::probe_spool(&folder)).unwrap_or(1),
             ));

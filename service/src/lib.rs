@@ -10,6 +10,7 @@ pub mod download;
 pub mod durability;
 pub mod failpoint;
 pub mod files;
+pub mod lifeline;
 pub mod logging;
 pub mod run;
 pub mod session;

@@ -1,9 +1,7 @@
 //! Limits of the kernel for a child process.
 
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit,
-};
+use noroshi_service::lifeline;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::AgentError;
 
@@ -13,12 +11,10 @@ pub struct MemoryCeiling(pub u64);
 
 /// Binds this process to its parent's life, forbids core dumps and tracing, and caps its memory.
 pub fn limit(parent: u32, ceiling: Option<MemoryCeiling>) -> Result<(), AgentError> {
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(AgentError::os("bind to the agent's life"))?;
-    // The agent may have died before that.
-    if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(parent) {
-        return Err(AgentError::LinkClosed);
-    }
+    lifeline::bind(parent).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotConnected => AgentError::LinkClosed,
+        _ => AgentError::io("bind to the agent's life")(error),
+    })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(AgentError::os("forbid tracing"))?;
     set(Resource::Core, 0)?;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use noroshi_service::clock::SessionClock;
-use noroshi_service::durability::{DAMAGED, died_of_damage};
+use noroshi_service::durability::{DAMAGED, died_of_damage, remove_unfinished_snapshots};
 use noroshi_service::files;
 use tracing::{error, warn};
 
@@ -20,7 +20,7 @@ use crate::start::Start;
 /// How a store is tried before it is opened.
 #[derive(Debug, Clone)]
 pub enum Probe {
-    /// By `<executable> probe-spool <folder>`.
+    /// By `<executable> probe-spool <folder> --parent <pid>`.
     Child(PathBuf),
     /// Here; a panic in this thread is caught, one in sled's own threads is not.
     Here,
@@ -56,6 +56,7 @@ pub(super) fn open(
     probe: &Probe,
 ) -> Result<Store, GatewayError> {
     files::create_private_folder(folder)?;
+    remove_unfinished_snapshots(folder)?;
     let open = || Store::open(folder, options, start.clone(), clock.clone());
     if is_sound(folder, probe) {
         match catch_unwind(AssertUnwindSafe(open)) {
@@ -95,6 +96,9 @@ fn is_sound(folder: &Path, probe: &Probe) -> bool {
     let status = Command::new(executable)
         .arg("probe-spool")
         .arg(folder)
+        // Or it would outlive a killed gateway, and keep the store from the next one.
+        .arg("--parent")
+        .arg(std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status();

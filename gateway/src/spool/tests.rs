@@ -284,6 +284,19 @@ async fn a_damaged_store_is_moved_aside_and_told() {
     assert_eq!(aside.count(), 2);
 }
 
+#[tokio::test]
+async fn a_snapshot_that_a_full_disk_cut_short_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let spool = open(&path, SpoolOptions::default()).await;
+    spool.keep(vec![incoming(1, 0..10, "a")]).await.unwrap();
+    spool.close().await;
+    std::fs::write(path.join("snap.00000000000000ff.generating"), [0; 7]).unwrap();
+    let spool = open(&path, SpoolOptions::default()).await;
+    assert_eq!(waiting(&spool).await.len(), 1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 /// The child of the test below: writes until it is killed, and says what it was told is safe.
 #[test]
 fn child_that_is_killed() {
