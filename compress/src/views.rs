@@ -1,20 +1,14 @@
 //! Pictures as inputs: a photo as the agent would see it, and deterministic other views of it.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::{ImageReader, Limits};
-use noroshi_engine::{Frame, MAX_FRAME_SIDE, Preprocessor, Tensor};
+use noroshi_engine::{Frame, Preprocessor, Tensor};
 use noroshi_model::InputSpec;
+use noroshi_train::data::Picture;
 use rayon::prelude::*;
 
-use crate::{Error, Result};
-use noroshi_onnx::read_bounded;
-
-/// Largest picture file, in bytes, and most memory that decoding one may take.
-const FILE_BYTES: u64 = 64 << 20;
-const DECODED_BYTES: u64 = 512 << 20;
+use crate::Result;
 
 /// Smallest share of each side that a view shows.
 const NARROWEST: f64 = 0.7;
@@ -30,30 +24,8 @@ pub struct Photo {
 impl Photo {
     /// Reads a PNG or JPEG file.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = read_bounded(path, FILE_BYTES)?;
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Error::Description(format!(
-                "{} is no readable picture: {error}",
-                path.display()
-            ))
-        };
-        let mut reader = ImageReader::new(Cursor::new(bytes));
-        let mut limits = Limits::default();
-        limits.max_alloc = Some(DECODED_BYTES);
-        limits.max_image_width = Some(MAX_FRAME_SIDE);
-        limits.max_image_height = Some(MAX_FRAME_SIDE);
-        reader.limits(limits);
-        let reader = reader.with_guessed_format().map_err(Error::file(path))?;
-        let rgb = reader
-            .decode()
-            .map_err(|error| unreadable(&error))?
-            .into_rgb8();
-        let (width, height) = rgb.dimensions();
-        Ok(Self {
-            width,
-            height,
-            rgb: rgb.into_raw(),
-        })
+        let Picture { width, height, rgb } = Picture::open(path)?;
+        Ok(Self { width, height, rgb })
     }
 
     /// A picture of `width * height * 3` bytes, red, green, blue.
@@ -149,7 +121,7 @@ fn radical_inverse(mut number: usize, base: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Network, Settings};
+    use crate::{Error, Network, Settings};
 
     fn photo() -> Photo {
         let rgb = (0..40u32 * 30 * 3).map(|byte| (byte % 251) as u8).collect();
@@ -176,6 +148,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.png");
         std::fs::write(&path, b"\x89PNG\r\n\x1a\nnonsense").unwrap();
-        assert!(matches!(Photo::open(&path), Err(Error::Description(_))));
+        assert!(matches!(Photo::open(&path), Err(Error::Data(_))));
     }
 }

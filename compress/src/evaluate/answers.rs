@@ -30,8 +30,14 @@ pub struct Answers {
 }
 
 impl Model {
-    /// Opens an ONNX file, with its external data, for samples of `data`.
+    /// Opens an ONNX file, with its external data, or a GGUF or safetensors file that carries its
+    /// graph, for samples of `data`.
     pub fn open(path: &Path, data: &Dataset, options: &noroshi_engine::Options) -> Result<Self> {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if matches!(ending, Some("gguf" | "safetensors")) {
+            let engine = open(EngineKind::Candle, ModelSource::Path(path), options)?;
+            return Self::new(engine, data);
+        }
         let file = noroshi_onnx::read(path)?;
         file.check()?;
         // The engine gets one piece: external data are joined in, the file alone is handed over.

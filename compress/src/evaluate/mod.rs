@@ -8,6 +8,7 @@ mod classes;
 mod fidelity;
 mod groups;
 mod others;
+mod pictures;
 mod ranking;
 mod table;
 
@@ -23,6 +24,7 @@ pub use classes::{ClassFigures, Classification, Confusion, Figure};
 pub use fidelity::{Fidelity, cosine};
 pub use groups::Groups;
 pub use others::{Closeness, Labelling};
+pub use pictures::{Convention, picture_input};
 
 use crate::statistics::{Discordant, Interval, Paired, Proportion};
 use crate::{Error, Result};

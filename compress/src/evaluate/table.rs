@@ -90,6 +90,13 @@ impl fmt::Display for Evaluation {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "reference\n{}\nmodel\n{}", self.reference, self.model)?;
+        self.fmt_changes(f)
+    }
+}
+
+impl Comparison {
+    /// What differs, without the two evaluations.
+    pub(crate) fn fmt_changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(paired) = &self.paired {
             let points = 100.0 * paired.difference;
             let (low, high) = (100.0 * paired.low, 100.0 * paired.high);

@@ -15,6 +15,7 @@ mod tests;
 
 pub use axis::Scale;
 pub use ready::{Candidate, Curve, bit_widths, front, pareto, sensitivity, weights};
+pub(crate) use svg::escaped;
 
 use crate::{Error, Result};
 

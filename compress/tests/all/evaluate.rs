@@ -178,3 +178,60 @@ fn what_does_not_fit_is_said() {
     };
     assert!(fails(&fine, &other).contains("no output \"z\""));
 }
+
+#[test]
+fn an_assessment_becomes_text_json_and_a_page() {
+    use noroshi_compress::report::{assess, page};
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["original.onnx", "half.onnx"].map(|name| folder.path().join(name));
+    let rows: Vec<Vec<f32>> = (0..2)
+        .map(|class| {
+            (0..32)
+                .map(|place| if place == class { 1.0 } else { 0.0 })
+                .collect()
+        })
+        .collect();
+    noroshi_onnx::write(&paths[0], &linear(&[&rows[0], &rows[1]])).unwrap();
+    noroshi_onnx::write(&paths[1], &linear(&[&rows[0], &rows[0]])).unwrap();
+    let mut numbers = Numbers(9);
+    let values = numbers.take(32 * 20, 1.0);
+    let of = values
+        .chunks(32)
+        .map(|row| u32::from(row[1] > row[0]))
+        .collect();
+    let names = vec!["c".to_string(), "a <b>".into()];
+    let data = dataset(&[20, 32], &values, Targets::Classes(Classes { of, names }));
+    let options = assess::Options {
+        evaluate: options(),
+        rounds: 4,
+        warmup: 1,
+    };
+    let [original, half] = &paths;
+    let seen = assess::assess(
+        original,
+        std::slice::from_ref(half),
+        &data,
+        &Groups::each(20),
+        &options,
+        &mut |_| (),
+    )
+    .unwrap();
+    let text = seen.to_string();
+    assert!(
+        text.contains("half.onnx") && text.contains("CPU time"),
+        "{text}"
+    );
+    let json = serde_json::to_value(&seen).unwrap();
+    assert_eq!(json["variants"][0]["name"], "half.onnx");
+    assert!(json["variants"][0]["cpu_ratio"]["runs"] == 4);
+    let html = page::html(&seen).unwrap();
+    assert!(html.contains("a &lt;b&gt;") && !html.contains("a <b>"));
+    assert!(html.matches("<svg").count() >= 4 && !html.contains("http-equiv"));
+    assert!(
+        !html.contains("src=") && !html.contains("href="),
+        "needs nothing else"
+    );
+    if let Some(folder) = std::env::var_os("NOROSHI_PLOTS") {
+        std::fs::write(Path::new(&folder).join("page.html"), html).unwrap();
+    }
+}

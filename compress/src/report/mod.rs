@@ -1,4 +1,10 @@
-//! Two models side by side: bytes, parameters, multiplications, agreement, time and memory.
+//! Models side by side: bytes, parameters, multiplications, time and memory, and what they answer.
+//!
+//! [`compare`] needs inputs only. [`assess`](mod@assess) takes somebody's data with what belongs to
+//! them, and becomes text, JSON or a page.
+
+pub mod assess;
+pub mod page;
 
 use std::fmt;
 use std::path::Path;
@@ -59,6 +65,31 @@ pub struct EngineTime {
     pub cpu_ms: f64,
 }
 
+/// A time over another, from runs that took turns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The median of the runs' ratios.
+    pub ratio: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Runs of each.
+    pub runs: usize,
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ratio,
+            low,
+            high,
+            runs,
+        } = self;
+        write!(f, "{ratio:.3} (95 %: {low:.3} to {high:.3}, {runs} runs)")
+    }
+}
+
 /// What a change cost and what it won.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -72,6 +103,8 @@ pub struct Report {
     pub sqnr_db: f64,
     /// The same at its worst.
     pub worst_sqnr_db: f64,
+    /// The variant's CPU time over the original's, run by run; none if time was left out.
+    pub cpu_ratio: Option<Ratio>,
     /// The best instruction set of this machine.
     pub isa: &'static str,
     /// Timed runs of each model.
@@ -112,9 +145,10 @@ pub fn compare(
         worst = worst.min(decibels);
     }
     let times = times(&mut engines, inputs, options)?;
-    for (side, cpu_ms) in sides.iter_mut().zip(times.into_iter().flatten()) {
+    for (side, times) in sides.iter_mut().zip(&times) {
         let engine = EngineKind::OnnxRuntime.word();
-        side.latency.push(EngineTime { engine, cpu_ms });
+        let latency = median(times).map(|cpu_ms| EngineTime { engine, cpu_ms });
+        side.latency.extend(latency);
     }
     let [original, variant] = sides;
     let of = inputs.len() as u64;
@@ -130,6 +164,7 @@ pub fn compare(
         },
         sqnr_db: sum / of as f64,
         worst_sqnr_db: worst,
+        cpu_ratio: assess::ratio(&times[0], &times[1]),
         isa: isa(),
         rounds: options.rounds,
     })
@@ -163,27 +198,33 @@ fn first(engine: &mut dyn Engine, input: &Tensor) -> Result<Vec<f32>> {
     Ok(first.to_f32().into_owned())
 }
 
-/// Median CPU milliseconds of both, the two taking turns so that a busy machine slows both.
+/// CPU milliseconds of each run of both, the two taking turns so that a busy machine slows both.
 fn times(
     engines: &mut [Box<dyn Engine>; 2],
     inputs: &[Tensor],
     options: &Options,
-) -> Result<Option<[f64; 2]>> {
-    if options.rounds == 0 {
-        return Ok(None);
-    }
+) -> Result<[Vec<f64>; 2]> {
     let mut times = [Vec::new(), Vec::new()];
+    if options.rounds == 0 {
+        return Ok(times);
+    }
     for round in 0..options.warmup + options.rounds {
         let input = std::slice::from_ref(&inputs[round % inputs.len()]);
         for (engine, times) in engines.iter_mut().zip(&mut times) {
-            let start = process_cpu();
-            engine.run(input)?;
+            let spent = timed(&mut **engine, input)?;
             if round >= options.warmup {
-                times.push(process_cpu().saturating_sub(start).as_secs_f64() * 1e3);
+                times.push(spent);
             }
         }
     }
-    Ok(Some(times.map(|times| median(&times).unwrap_or(0.0))))
+    Ok(times)
+}
+
+/// CPU milliseconds of one run.
+fn timed(engine: &mut dyn Engine, input: &[Tensor]) -> Result<f64> {
+    let start = process_cpu();
+    engine.run(input)?;
+    Ok(process_cpu().saturating_sub(start).as_secs_f64() * 1e3)
 }
 
 /// Signal-to-noise ratio of `actual` against `expected` in decibels, at most 200.
@@ -227,6 +268,9 @@ impl fmt::Display for Report {
             let text = |time: f64| format!("{time:.2}");
             let ratio = Some(right.cpu_ms / left.cpu_ms);
             row(&name, text(left.cpu_ms), text(right.cpu_ms), ratio)?;
+        }
+        if let Some(ratio) = &self.cpu_ratio {
+            writeln!(f, "CPU time               {ratio} of the original")?;
         }
         let Agreement {
             same,
