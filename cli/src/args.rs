@@ -1,8 +1,12 @@
 //! The command line.
 
+mod measure;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
 
 /// Noroshi: models on devices, results on dashboards.
 #[derive(Debug, Parser)]
@@ -122,11 +126,13 @@ pub(crate) enum Model {
         model: String,
     },
     /// What a model file is: operators, sizes, work, memory, what it needs.
-    Inspect {
-        /// An .onnx file.
-        file: PathBuf,
-    },
-    /// Write a network of the survey as ONNX, with weights from a PyTorch state dict.
+    Inspect(Inspect),
+    /// How good a model is on your data, and how it differs from another one there.
+    Evaluate(Evaluate),
+    /// A model and what was made of it: bytes, work, memory, time, quality; a table, a page,
+    /// pictures.
+    Report(Report),
+    /// Write a network of the survey as ONNX, with weights from a PyTorch state dict or random ones.
     Export(Export),
     /// Make an int8 model of an ONNX CNN (static, per channel, QDQ).
     Quantize(Quantize),
@@ -136,27 +142,6 @@ pub(crate) enum Model {
     Push(Push),
     /// Check a model file against its manifest, within limits. Used by the cloud.
     Check(Check),
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Network {
-    /// MobileNetV2 1.0, torchvision's names.
-    MobilenetV2,
-    /// EfficientNet-Lite0.
-    EfficientnetLite0,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// Which network.
-    #[arg(long, value_enum)]
-    pub network: Network,
-    /// The state dict (.pth).
-    #[arg(long)]
-    pub weights: PathBuf,
-    /// Where the .onnx file goes.
-    #[arg(long)]
-    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

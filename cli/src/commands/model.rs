@@ -1,6 +1,7 @@
 //! `noroshi model …`: the part that needs no cloud is in [`local`], the rest here.
 
 mod local;
+mod measure;
 mod push;
 
 use serde_json::Value;
@@ -13,7 +14,9 @@ use crate::output::{self, Column, bytes, field};
 /// Does what needs no cloud; `None` if the command does.
 pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Failure>> {
     Some(match command {
-        Model::Inspect { file } => local::inspect(file, json),
+        Model::Inspect(inspect) => local::inspect(inspect, json),
+        Model::Evaluate(evaluate) => measure::evaluate(evaluate, json),
+        Model::Report(report) => measure::report(report, json),
         Model::Export(export) => local::export(export, json),
         Model::Quantize(quantize) => local::quantize(quantize, json),
         Model::Compare(compare) => local::compare(compare, json),

@@ -3,33 +3,68 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use noroshi_compress::{Network, Settings, Weights, inspect, pickle, quantize, report, views};
+use noroshi_compress::{
+    Network, Settings, Weights, inspect, pickle, plot, quantize, report, views,
+};
 use noroshi_model::{
     Digest, InputSpec, MAX_MANIFEST_BYTES, Manifest, ModelId, OutputSpec, VariantName,
 };
 use noroshi_onnx as onnx;
 use serde_json::json;
 
+use super::measure;
 use crate::args::{self, Calibration, Preset};
 use crate::error::{Failure, Tried};
 use crate::output;
 
-pub(super) fn inspect(file: &Path, as_json: bool) -> Result<(), Failure> {
+/// Bars of a histogram of weights.
+const BARS: usize = 64;
+
+pub(super) fn inspect(command: &args::Inspect, as_json: bool) -> Result<(), Failure> {
+    let file = &command.file;
     let seen = inspect::inspect_file(file).tried(file.display())?;
+    let weights = if command.weights {
+        let model = onnx::read(file).tried(file.display())?;
+        Some(inspect::histograms(&model, BARS).tried(file.display())?)
+    } else {
+        None
+    };
+    if let (Some(folder), Some(weights)) = (&command.plots, &weights) {
+        let numbered = weights.iter().enumerate();
+        let pictures: Vec<_> = numbered
+            .map(|(place, weight)| (format!("weights-{place:03}"), plot::weights(weight)))
+            .collect();
+        measure::write(folder, &pictures)?;
+    }
     if as_json {
-        return output::json(&serde_json::to_value(&seen).tried("the inspection")?);
+        let seen = serde_json::to_value(&seen).tried("the inspection")?;
+        return output::json(&measure::with_weights(seen, weights.as_ref())?);
     }
     println!("{seen}");
-    Ok(())
-}
-
-impl From<args::Network> for Network {
-    fn from(network: args::Network) -> Self {
-        match network {
-            args::Network::MobilenetV2 => Self::MobileNetV2,
-            args::Network::EfficientnetLite0 => Self::EfficientNetLite0,
-        }
+    if let Some(weights) = weights {
+        let heads = [
+            "WEIGHT",
+            "NUMBERS",
+            "LOW",
+            "HIGH",
+            "MEAN",
+            "DEVIATION",
+            "ZEROS",
+        ];
+        let rows = weights.iter().map(|weight| {
+            vec![
+                weight.tensor.clone(),
+                weight.elements.to_string(),
+                format!("{:.4}", weight.low),
+                format!("{:.4}", weight.high),
+                format!("{:.4}", weight.mean),
+                format!("{:.4}", weight.deviation),
+                weight.zeros.to_string(),
+            ]
+        });
+        output::print_table(&heads, rows);
     }
+    Ok(())
 }
 
 impl Preset {
@@ -51,17 +86,29 @@ impl Preset {
 }
 
 pub(super) fn export(export: &args::Export, as_json: bool) -> Result<(), Failure> {
-    let weights = &export.weights;
-    let state = pickle::StateDict::read(weights).tried(weights.display())?;
-    let network = Network::from(export.network);
-    let model = noroshi_compress::build(network, &Settings::default(), Weights::Trained(&state))
-        .tried("the network")?;
+    let network = export.network;
+    let own = network.settings();
+    let settings = Settings {
+        width: export.width.unwrap_or(own.width),
+        resolution: export.resolution.unwrap_or(own.resolution),
+        classes: export.classes.unwrap_or(own.classes),
+    };
+    let state = export
+        .weights
+        .as_deref()
+        .map(|path| pickle::StateDict::read(path).tried(path.display()))
+        .transpose()?;
+    let weights = state
+        .as_ref()
+        .map_or(Weights::Random(export.seed), Weights::Trained);
+    let model = noroshi_compress::build(network, &settings, weights).tried("the network")?;
     onnx::write(&export.output, &model).tried(export.output.display())?;
     let seen = inspect::inspect_file(&export.output).tried("the file that was written")?;
     if as_json {
         return output::json(&json!({
             "file": export.output, "bytes": seen.bytes,
-            "parameters": seen.parameters, "macs": seen.macs,
+            "parameters": seen.parameters, "folded_parameters": seen.folded_parameters,
+            "macs": seen.macs,
         }));
     }
     println!(

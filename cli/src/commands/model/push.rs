@@ -72,7 +72,7 @@ async fn next_version(api: &Api, model: &str) -> Result<u32, Failure> {
     }
 }
 
-fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
+pub(super) fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
     let text = std::fs::read_to_string(file).tried(file.display())?;
     let names: Vec<String> = if text.trim_start().starts_with('[') {
         serde_json::from_str(&text).tried(file.display())?
