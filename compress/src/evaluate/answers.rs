@@ -6,6 +6,7 @@ use noroshi_engine::{Engine, ModelSource, Tensor, TensorData, TensorDescription,
 use noroshi_model::{ElementType, EngineKind};
 use noroshi_train::data::Dataset;
 
+use crate::inspect::inspect;
 use crate::{Error, Result};
 
 /// Most numbers of answers that are kept.
@@ -39,7 +40,15 @@ impl Model {
             return Self::new(engine, data);
         }
         let file = noroshi_onnx::read(path)?;
-        file.check()?;
+        let needed = inspect(&file)?.requirements().peak_memory;
+        let free = free_memory();
+        if needed > free {
+            return Err(Error::TooLarge {
+                what: "the memory that the model needs, in bytes,".into(),
+                actual: needed,
+                limit: free,
+            });
+        }
         // The engine gets one piece: external data are joined in, the file alone is handed over.
         let whole = prost::Message::encoded_len(&file) as u64;
         let length = std::fs::metadata(path).map_err(Error::file(path))?.len();
@@ -109,6 +118,16 @@ impl Model {
     pub fn engine(&mut self) -> &mut dyn Engine {
         &mut *self.engine
     }
+}
+
+/// Bytes of memory that this machine has to spare; all that there are if it does not say.
+fn free_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = text.lines().find_map(|line| {
+        let rest = line.strip_prefix("MemAvailable:")?;
+        rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    kilobytes.map_or(u64::MAX, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// The shape to feed: a batch of one sample, with sides of one added or left out where the model

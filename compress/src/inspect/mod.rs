@@ -5,6 +5,7 @@ mod fit;
 mod histogram;
 mod memory;
 mod table;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -115,6 +116,7 @@ pub fn inspect_file(path: &Path) -> Result<Inspection> {
 pub fn inspect(model: &ModelProto) -> Result<Inspection> {
     model.check()?;
     let graph = model.graph()?;
+    types::check(graph)?;
     let shapes = infer(graph)?;
     let constants = constants(graph);
     let costs = cost::count(graph, &constants, &shapes)?;
