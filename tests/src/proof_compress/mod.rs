@@ -1,5 +1,7 @@
 //! `make proof-compress`: the bars of the compression of deep networks.
 
+mod arithmetic;
+
 use crate::rows::{Proof, Row};
 
 /// Every row; to add one, name it here and write it in a module of its own.
@@ -10,4 +12,8 @@ pub const PROOF: Proof = Proof {
     minutes_per_row: 6.0,
 };
 
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[Row {
+    name: "arithmetic",
+    settings: "",
+    run: arithmetic::run,
+}];
