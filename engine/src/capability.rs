@@ -20,12 +20,10 @@ pub struct Runtimes {
 /// in a process that ends.
 pub fn runtimes(options: &LibraryOptions) -> Runtimes {
     let mut runtimes = Runtimes {
-        found: vec![Runtime {
-            engine: EngineKind::Candle,
-            version: crate::candle::VERSION.to_owned(),
-            max_opset: 0,
-            max_ir: 0,
-        }],
+        found: vec![
+            built_in(EngineKind::Candle, crate::candle::VERSION),
+            built_in(EngineKind::Binary, crate::binary::VERSION),
+        ],
         missing: Vec::new(),
     };
     match warm(options).and_then(|library| Ok((library, limits(options)?))) {
@@ -41,6 +39,16 @@ pub fn runtimes(options: &LibraryOptions) -> Runtimes {
         Err(error) => runtimes.missing.push(error),
     }
     runtimes
+}
+
+/// An engine that is part of this program.
+fn built_in(engine: EngineKind, version: &str) -> Runtime {
+    Runtime {
+        engine,
+        version: version.to_owned(),
+        max_opset: 0,
+        max_ir: 0,
+    }
 }
 
 /// The report on this machine. What can't be found out stays empty or zero.
@@ -148,7 +156,7 @@ fn detected() -> BTreeSet<String> {
         "avx" => "avx", "avx2" => "avx2", "fma" => "fma", "f16c" => "f16c",
         "avxvnni" => "avxvnni", "avx512f" => "avx512f", "avx512bw" => "avx512bw",
         "avx512dq" => "avx512dq", "avx512vl" => "avx512vl", "avx512vnni" => "avx512vnni",
-        "avx512bf16" => "avx512bf16",
+        "avx512bf16" => "avx512bf16", "avx512vpopcntdq" => "avx512vpopcntdq", "popcnt" => "popcnt",
     )
 }
 
@@ -224,5 +232,6 @@ mod tests {
         assert_eq!(found.found[0].engine, EngineKind::OnnxRuntime);
         assert!(found.found[0].version.starts_with("1."), "{found:?}");
         assert_eq!(found.found[1].engine, EngineKind::Candle);
+        assert_eq!(found.found[2].engine, EngineKind::Binary);
     }
 }

@@ -10,7 +10,7 @@ use noroshi_model::{ElementType, EngineKind, MAX_MODEL_BYTES};
 use crate::error::{EngineError, Result};
 use crate::onnx::LibraryOptions;
 use crate::tensor::Tensor;
-use crate::{candle, onnx};
+use crate::{binary, candle, onnx};
 
 /// A loaded model.
 pub trait Engine: Send {
@@ -87,6 +87,7 @@ pub fn open(
             Ok(Box::new(engine))
         }
         EngineKind::Candle => Ok(Box::new(candle::CandleEngine::open(&bytes)?)),
+        EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&bytes)?)),
     }
 }
 

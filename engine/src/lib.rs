@@ -9,6 +9,7 @@
 
 mod allocator;
 mod bench;
+pub mod binary;
 pub mod candle;
 mod capability;
 mod classifier;

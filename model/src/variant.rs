@@ -24,6 +24,8 @@ pub enum EngineKind {
     OnnxRuntime,
     /// candle, for GGUF and safetensors files with quantized weights.
     Candle,
+    /// Noroshi's own kernels for weights of one bit, for .nbin files.
+    Binary,
 }
 
 impl EngineKind {
@@ -32,6 +34,7 @@ impl EngineKind {
         match self {
             Self::OnnxRuntime => "onnx_runtime",
             Self::Candle => "candle",
+            Self::Binary => "binary",
         }
     }
 }
