@@ -6,6 +6,7 @@
 //!
 //! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
 
+pub mod binary;
 mod error;
 pub mod evaluate;
 pub mod inspect;

@@ -34,7 +34,7 @@ pub(crate) struct BinaryEngine {
 
 /// Memory that every product uses again.
 #[derive(Default)]
-struct Room {
+pub(super) struct Room {
     bit_rows: Vec<u64>,
     byte_rows: Vec<u8>,
     base: Vec<i32>,
@@ -49,7 +49,7 @@ enum Step {
 }
 
 /// A product with its weights as the kernels want them.
-struct Loaded {
+pub(super) struct Loaded {
     geometry: Geometry,
     matrix: Matrix,
     /// What is added to every row of sums, where anything is.
@@ -223,7 +223,8 @@ impl Input {
 }
 
 impl Loaded {
-    fn new(product: &Product, from: Shape, kind: Kind) -> Self {
+    /// From a product that was checked for `from` of `kind`.
+    pub(super) fn new(product: &Product, from: Shape, kind: Kind) -> Self {
         let geometry = Geometry {
             from,
             to: from.summed(product).expect("the network was checked"),
@@ -271,11 +272,8 @@ impl Loaded {
 
     fn run(&self, value: Value, kernels: Kernels, room: &mut Room) -> Value {
         match (&self.matrix, value) {
-            (Matrix::Bits(matrix), Value::Signs(planes)) => {
-                self.bits(matrix, &planes, true, kernels, room)
-            }
-            (Matrix::Bits(matrix), Value::Levels(planes)) => {
-                self.bits(matrix, &planes, false, kernels, room)
+            (_, Value::Signs(planes) | Value::Levels(planes)) => {
+                self.run_planes(&planes, kernels, room)
             }
             (Matrix::Bits(matrix), Value::Bytes(bytes)) => {
                 self.bits(matrix, &bytes.to_planes(), false, kernels, room)
@@ -283,13 +281,17 @@ impl Loaded {
             (Matrix::Bytes(matrix), Value::Bytes(bytes)) => {
                 self.bytes(matrix, &bytes, kernels, room)
             }
-            (Matrix::Bytes(matrix), Value::Signs(planes)) => {
-                self.bytes(matrix, &planes.to_bytes(true), kernels, room)
-            }
-            (Matrix::Bytes(matrix), Value::Levels(planes)) => {
-                self.bytes(matrix, &planes.to_bytes(false), kernels, room)
-            }
             (_, Value::Numbers(_)) => unreachable!("nothing follows a network's answer"),
+        }
+    }
+
+    /// Over bits: signs if there is one plane.
+    pub(super) fn run_planes(&self, value: &Planes, kernels: Kernels, room: &mut Room) -> Value {
+        match &self.matrix {
+            Matrix::Bits(matrix) => self.bits(matrix, value, value.planes == 1, kernels, room),
+            Matrix::Bytes(matrix) => {
+                self.bytes(matrix, &value.to_bytes(value.planes == 1), kernels, room)
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod pack;
 mod read;
 mod rows;
 mod shape;
+mod single;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -31,6 +32,7 @@ pub use network::{
 };
 pub use pack::{BitMatrix, ByteMatrix, pack_signs};
 pub use shape::{Figures, MAX_LAYERS, Shape};
+pub use single::SingleProduct;
 
 pub(crate) use engine::BinaryEngine;
 

@@ -14,6 +14,36 @@ pub(super) struct Geometry {
     pub(super) window: Window,
 }
 
+/// Neighbours in one row of pixels.
+struct Line {
+    /// The first one's place in the window.
+    tap: usize,
+    /// The first one's place in the sample.
+    pixel: usize,
+    count: usize,
+}
+
+/// Copies a line of pixels plane by plane.
+fn line_of_planes(value: &Planes, sample: &[u64], line: &Line, words: usize, row: &mut [u64]) {
+    let (channels, plane_words) = (value.shape.channels, value.plane_words());
+    let pixel_words = value.pixel_words();
+    let pixels = &sample[line.pixel * pixel_words..(line.pixel + line.count) * pixel_words];
+    for (at, pixel) in pixels.chunks_exact(pixel_words).enumerate() {
+        let tap = line.tap + at;
+        for (plane, bits) in pixel.chunks_exact(plane_words).enumerate() {
+            let row = &mut row[plane * words..(plane + 1) * words];
+            if channels == 64 {
+                // A call to copy eight bytes would take longer than the product.
+                row[tap] = bits[0];
+            } else if channels.is_multiple_of(64) {
+                row[tap * plane_words..(tap + 1) * plane_words].copy_from_slice(bits);
+            } else {
+                append(row, tap * channels, bits, channels);
+            }
+        }
+    }
+}
+
 impl Geometry {
     /// Whether a row is a pixel as it lies there.
     pub(super) const fn is_plain(&self) -> bool {
@@ -23,6 +53,26 @@ impl Geometry {
     /// Inputs of one row.
     pub(super) const fn inputs(&self) -> usize {
         self.window.size * self.window.size * self.from.channels
+    }
+
+    /// The pixels under a position of one sample, as lines of neighbours, without those beyond
+    /// the edge.
+    fn lines(&self, position: usize) -> impl Iterator<Item = Line> {
+        let Self { from, to, window } = *self;
+        let top = position / to.width * window.stride;
+        let left = position % to.width * window.stride;
+        let first = window.padding.saturating_sub(left);
+        let last = window
+            .size
+            .min((from.width + window.padding).saturating_sub(left));
+        (0..window.size).filter_map(move |down| {
+            let row = (top + down).checked_sub(window.padding)?;
+            (row < from.height && first < last).then(|| Line {
+                tap: down * window.size + first,
+                pixel: row * from.width + left + first - window.padding,
+                count: last - first,
+            })
+        })
     }
 
     /// The pixels under a position of one sample, in order; none beyond the edge.
@@ -50,23 +100,21 @@ impl Geometry {
     /// `[row][plane][word]`. Bits of pixels beyond the edge are 0.
     pub(super) fn bit_rows(&self, value: &Planes, first: usize, count: usize, rows: &mut Vec<u64>) {
         let words = self.inputs().div_ceil(64);
-        let (channels, plane_words) = (self.from.channels, value.plane_words());
         rows.clear();
         rows.resize(count * value.planes * words, 0);
         let sample_words = self.from.pixels() * value.pixel_words();
-        for (at, row) in rows.chunks_mut(value.planes * words).enumerate() {
+        let whole = self.from.channels.is_multiple_of(64);
+        for (at, row) in rows.chunks_exact_mut(value.planes * words).enumerate() {
             let (sample, position) = self.place(first + at);
             let sample = &value.words[sample * sample_words..(sample + 1) * sample_words];
-            for (tap, pixel) in self.taps(position).enumerate() {
-                let Some(pixel) = pixel else { continue };
-                let pixel = &sample[pixel * value.pixel_words()..(pixel + 1) * value.pixel_words()];
-                for (plane, bits) in pixel.chunks_exact(plane_words).enumerate() {
-                    let row = &mut row[plane * words..(plane + 1) * words];
-                    if channels.is_multiple_of(64) {
-                        row[tap * plane_words..(tap + 1) * plane_words].copy_from_slice(bits);
-                    } else {
-                        append(row, tap * channels, bits, channels);
-                    }
+            for line in self.lines(position) {
+                if whole && value.planes == 1 {
+                    let words = value.plane_words();
+                    let pixels = &sample[line.pixel * words..(line.pixel + line.count) * words];
+                    let start = line.tap * words;
+                    row[start..start + pixels.len()].copy_from_slice(pixels);
+                } else {
+                    line_of_planes(value, sample, &line, words, row);
                 }
             }
         }

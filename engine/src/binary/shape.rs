@@ -99,7 +99,7 @@ impl Shape {
         }
     }
 
-    fn check(self) -> Result<Self> {
+    pub(super) fn check(self) -> Result<Self> {
         let sides = [self.height, self.width];
         let numbers = sides
             .iter()
@@ -261,7 +261,7 @@ impl Product {
         self.window.size * self.window.size * channels
     }
 
-    fn after(&self, shape: Shape, kind: Kind, figures: &mut Figures) -> Result<Shape> {
+    pub(super) fn after(&self, shape: Shape, kind: Kind, figures: &mut Figures) -> Result<Shape> {
         let window = self.window;
         let sensible = (1..=7).contains(&window.size)
             && (1..=7).contains(&window.stride)
