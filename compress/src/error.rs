@@ -36,6 +36,21 @@ pub enum Error {
     /// The model holds nothing that can be quantized, or the calibration does not fit it.
     #[error("cannot quantize: {0}")]
     Quantize(String),
+    /// What was made is worse than what is accepted.
+    #[error(
+        "refused: it loses {loss:.2} points of accuracy (95 %: {low:.2} to {high:.2}), more than \
+         the {limit:.2} that are accepted; give it more bits, spare more layers, or accept more"
+    )]
+    TooLossy {
+        /// Points of accuracy that were lost on the samples.
+        loss: f64,
+        /// Lower end of the 95 % interval.
+        low: f64,
+        /// Upper end of the 95 % interval.
+        high: f64,
+        /// Points that are accepted.
+        limit: f64,
+    },
     /// Inputs and model, or two models, do not belong together.
     #[error("cannot compare: {0}")]
     Compare(String),

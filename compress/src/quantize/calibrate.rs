@@ -67,37 +67,58 @@ pub(super) fn observe(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<HashMap<String, Seen>> {
+    let mut all: HashMap<String, Seen> = wanted
+        .iter()
+        .map(|name| (name.clone(), Seen::new()))
+        .collect();
+    each_run(model, wanted, inputs, options, progress, &mut |values| {
+        let mut own: Vec<_> = values
+            .iter()
+            .filter_map(|(name, tensor)| Some((all.remove_entry(*name)?, *tensor)))
+            .collect();
+        own.par_iter_mut()
+            .try_for_each(|((name, seen), tensor)| seen.add(name, tensor))?;
+        all.extend(own.into_iter().map(|(entry, _)| entry));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Runs `model` on every input, in groups of values that fit into memory, and hands out the values
+/// in `wanted`, a group and an input at a time.
+pub(super) fn each_run(
+    model: &ModelProto,
+    wanted: &[String],
+    inputs: &[Tensor],
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+    look: &mut dyn FnMut(&[(&String, &Tensor)]) -> Result<()>,
+) -> Result<()> {
     let input_name = only_input(model)?;
-    let mut seen = HashMap::new();
     let (given, made): (Vec<&String>, Vec<&String>) =
         wanted.iter().partition(|name| **name == input_name);
     for name in given {
-        let mut own = Seen::new();
-        inputs.iter().try_for_each(|input| own.add(name, input))?;
-        seen.insert(name.clone(), own);
+        for input in inputs {
+            look(&[(name, input)])?;
+        }
     }
     let shapes = infer(model.graph()?)?;
     let groups = grouped(&made, &shapes);
     let of = groups.len() * inputs.len();
     for (place, group) in groups.iter().enumerate() {
         let mut engine = exposing(model, group, options)?;
-        let mut own: Vec<_> = group.iter().map(|_| Seen::new()).collect();
         for (done, input) in inputs.iter().enumerate() {
             let outputs = engine.run(std::slice::from_ref(input))?;
-            own.par_iter_mut()
-                .zip(&outputs)
-                .zip(group)
-                .try_for_each(|((seen, tensor), name)| seen.add(name, tensor))?;
-            let done = place * inputs.len() + done + 1;
+            let named: Vec<_> = group.iter().copied().zip(&outputs).collect();
+            look(&named)?;
             progress(Progress {
                 stage: "calibrate",
-                done,
+                done: place * inputs.len() + done + 1,
                 of,
             });
         }
-        seen.extend(group.iter().map(|name| (*name).clone()).zip(own));
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// The name of the model's input, of which there must be one.

@@ -1,14 +1,18 @@
-//! Writes the quantized graph: every 8-bit value between a `QuantizeLinear` and a
+//! Writes the quantized graph: every integer value between a `QuantizeLinear` and a
 //! `DequantizeLinear`, which ONNX Runtime turns into integer kernels.
+//!
+//! Activations of fewer than 8 bits are clipped before they are rounded. Weights of at most 4 bits
+//! lie two to a byte and a `Cast` widens them, which ONNX Runtime does once, when it loads.
 
 use std::collections::{HashMap, HashSet};
 
+use super::bits::Bits;
 use super::plan::{Plan, Role};
 use super::range::Scale;
 use super::weights::Quantized;
 use crate::Result;
 use noroshi_onnx::prune;
-use noroshi_onnx::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use noroshi_onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
 
 /// The integers of one layer.
 #[derive(Debug, Clone)]
@@ -17,6 +21,7 @@ pub(super) struct Layer {
     pub(super) shape: Vec<usize>,
     /// The axis of the output channels.
     pub(super) axis: usize,
+    pub(super) bits: Bits,
     /// 32-bit biases with the step of each, if the layer has biases.
     pub(super) bias: Option<(Vec<i32>, Vec<f32>)>,
 }
@@ -30,6 +35,8 @@ pub(super) struct Emission<'a> {
     pub(super) scales: &'a HashMap<String, Scale>,
     /// The layers by the place of their node.
     pub(super) layers: &'a HashMap<usize, Layer>,
+    /// Whether weights of few bits lie two to a byte.
+    pub(super) packs: bool,
 }
 
 /// The quantized graph.
@@ -137,6 +144,7 @@ impl Writer<'_> {
             let Scale {
                 scale: step,
                 zero_point,
+                ..
             } = self.emission.scales[root];
             self.graph
                 .initializer
@@ -152,6 +160,7 @@ impl Writer<'_> {
         } else {
             name.to_owned()
         };
+        let from = self.clipped(root, name, from);
         let to = self.restored(name);
         let quantized = format!("{name}.quantized");
         let pair = |op, from: &str, to: &str| NodeProto::new(op, [from, &scale, &zero], to, vec![]);
@@ -163,25 +172,55 @@ impl Writer<'_> {
             .push(pair("DequantizeLinear", &quantized, &to));
     }
 
+    /// The value that is rounded: within the levels, where they are not all of a byte's.
+    fn clipped(&mut self, root: &str, name: &str, from: String) -> String {
+        let scale = self.emission.scales[root];
+        if scale.highest == u8::MAX {
+            return from;
+        }
+        let (low, high) = scale.ends();
+        let bounds = [format!("{root}.low"), format!("{root}.high")];
+        if self.graph.initializer(&bounds[0]).is_none() {
+            for (bound, value) in bounds.iter().zip([low, high]) {
+                let bound = TensorProto::new(bound, &[], &[value]);
+                self.graph.initializer.push(bound);
+            }
+        }
+        let to = format!("{name}.clipped.to.levels");
+        let inputs = [from.as_str(), &bounds[0], &bounds[1]];
+        self.graph
+            .node
+            .push(NodeProto::new("Clip", inputs, &to, vec![]));
+        to
+    }
+
     /// Gives a layer its integer weights and biases.
     fn weigh(&mut self, node: &mut NodeProto, layer: &Layer) {
         let base = node.output[0].clone();
-        let rows = layer.weight.scales.len();
-        let axis = layer.axis as i64;
+        let rows = layer.shape[layer.axis];
+        let scales = &layer.weight.scales;
+        let shared = scales.len() < rows;
+        let of = if shared { vec![] } else { vec![rows] };
+        let axis = (!shared).then_some(layer.axis as i64);
+        let steps = TensorProto::new("", &of, scales);
+        let zeros = TensorProto::new("", &of, &vec![0i8; scales.len()]);
         let weight = format!("{base}.weight");
-        self.constant(
-            &weight,
-            TensorProto::new("", &layer.shape, &layer.weight.levels),
-            TensorProto::new("", &[rows], &layer.weight.scales),
-            Some(TensorProto::new("", &[rows], &vec![0i8; rows])),
-            axis,
-        );
+        let levels = TensorProto::new("", &layer.shape, &layer.weight.levels);
+        let packs = self.emission.packs && layer.bits.packs();
+        let levels = if packs {
+            halves(&layer.weight.levels, &layer.shape)
+        } else {
+            levels
+        };
+        self.constant(&weight, levels, steps, Some(zeros), axis);
         node.input.truncate(1);
         node.input.push(format!("{weight}.restored"));
         if let Some((levels, steps)) = &layer.bias {
             let bias = format!("{base}.bias");
-            let steps = TensorProto::new("", &[rows], steps);
-            self.constant(&bias, TensorProto::new("", &[rows], levels), steps, None, 0);
+            let levels = TensorProto::new("", &[levels.len()], levels);
+            let steps = &steps[..of.first().copied().unwrap_or(1)];
+            let steps = TensorProto::new("", &of, steps);
+            self.constant(&bias, levels, steps, None, (!shared).then_some(0));
             node.input.push(format!("{bias}.restored"));
         }
     }
@@ -192,8 +231,9 @@ impl Writer<'_> {
         levels: TensorProto,
         steps: TensorProto,
         zeros: Option<TensorProto>,
-        axis: i64,
+        axis: Option<i64>,
     ) {
+        let narrow = levels.data_type == DataType::I4 as i32;
         let parts = [
             ("levels", Some(levels)),
             ("steps", Some(steps)),
@@ -207,11 +247,34 @@ impl Writer<'_> {
                 self.graph.initializer.push(TensorProto { name, ..tensor });
             }
         }
+        if narrow {
+            let wide = format!("{base}.wide");
+            let to = vec![AttributeProto::int("to", DataType::I8 as i64)];
+            let cast = NodeProto::new("Cast", [inputs[0].as_str()], &wide, to);
+            self.graph.node.push(cast);
+            inputs[0] = wide;
+        }
         let output = format!("{base}.restored");
-        let axis = vec![AttributeProto::int("axis", axis)];
+        let axis = axis.map(|axis| AttributeProto::int("axis", axis));
+        let axis = axis.into_iter().collect();
         let inputs = inputs.iter().map(String::as_str);
         self.graph
             .node
             .push(NodeProto::new("DequantizeLinear", inputs, &output, axis));
+    }
+}
+
+/// Levels of at most four bits, two to a byte, the first in the lower half.
+pub(super) fn halves(levels: &[i8], shape: &[usize]) -> TensorProto {
+    let half = |level: i8| level.cast_unsigned() & 0x0f;
+    let bytes: Vec<u8> = levels
+        .chunks(2)
+        .map(|pair| half(pair[0]) | pair.get(1).map_or(0, |&level| half(level) << 4))
+        .collect();
+    TensorProto {
+        data_type: DataType::I4 as i32,
+        dims: shape.iter().map(|&size| size as i64).collect(),
+        raw_data: bytes.into(),
+        ..TensorProto::default()
     }
 }

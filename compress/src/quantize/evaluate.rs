@@ -1,8 +1,8 @@
 //! How near a candidate comes to the float model on calibration inputs.
 
-use noroshi_engine::Tensor;
+use noroshi_engine::{Options, Tensor};
 
-use super::{Options, calibrate};
+use super::calibrate;
 use crate::Result;
 use noroshi_onnx::ModelProto;
 
@@ -25,7 +25,7 @@ impl<'a> Evaluation<'a> {
             inputs: Vec::new(),
             expected: Vec::new(),
         };
-        let mut engine = calibrate::session(float, &options.engine)?;
+        let mut engine = calibrate::session(float, options)?;
         let mut numbers = 0;
         for input in inputs.iter().step_by(step) {
             let outputs = engine.run(std::slice::from_ref(input))?;
@@ -45,7 +45,7 @@ impl<'a> Evaluation<'a> {
 
     /// Mean signal-to-noise ratio of `model`'s outputs over the inputs, in decibels.
     pub(super) fn decibels(&self, model: &ModelProto, options: &Options) -> Result<f64> {
-        let mut engine = calibrate::session(model, &options.engine)?;
+        let mut engine = calibrate::session(model, options)?;
         let mut sum = 0.0;
         for (input, expected) in self.inputs.iter().zip(&self.expected) {
             let outputs = engine.run(std::slice::from_ref(*input))?;

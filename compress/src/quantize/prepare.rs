@@ -1,6 +1,8 @@
 //! Brings a float graph into the form that is quantized: constants as initializers, batch
 //! normalization folded, nothing that only matters in training.
 
+use std::collections::HashSet;
+
 use crate::{Error, Result};
 use noroshi_onnx::prune;
 use noroshi_onnx::{AttributeProto, GraphProto, Index, ModelProto, NodeProto, TensorProto, infer};
@@ -55,8 +57,20 @@ pub(super) fn prepare(model: &ModelProto) -> Result<ModelProto> {
     prune(graph);
     graph.value_info.clear();
     graph.sort()?;
+    name_nodes(graph);
     graph.check()?;
     Ok(model)
+}
+
+/// Gives each node a name of its own: layers are told apart by it.
+fn name_nodes(graph: &mut GraphProto) {
+    let mut known = HashSet::new();
+    for node in &mut graph.node {
+        if node.name.is_empty() || !known.insert(node.name.clone()) {
+            node.name.clone_from(&node.output[0]);
+            known.insert(node.name.clone());
+        }
+    }
 }
 
 fn is_quantized(node: &NodeProto) -> bool {

@@ -1,16 +1,15 @@
-//! The range of an activation that its 256 levels cover.
+//! The range of an activation that its levels, 256 of 8 bits, cover.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::bits::Bits;
+use super::entropy;
 use super::histogram::Histogram;
 use super::plan::Clipped;
 use crate::{Error, Result};
-
-/// Highest level of an 8-bit activation; the lowest is zero.
-const LEVELS: f32 = 255.0;
 
 /// The share of the values that percentile calibration covers if none is named, in percent.
 const PERCENT: f64 = 99.99;
@@ -28,7 +27,10 @@ pub enum Method {
     Percentile(f64),
     /// So that the mean squared error of the rounded values is least.
     Mse,
-    /// All of the above are tried, for all activations and for each kind of them; what comes
+    /// So that the distribution of the rounded values is nearest to that of the values, by
+    /// Kullback and Leibler.
+    Entropy,
+    /// All of the above but entropy are tried, for all activations and for each kind of them; what comes
     /// nearest to the float model on calibration inputs is kept.
     Auto,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Method {
             Self::MinMax => f.write_str("min-max"),
             Self::Percentile(percent) => write!(f, "percentile:{percent}"),
             Self::Mse => f.write_str("mse"),
+            Self::Entropy => f.write_str("entropy"),
             Self::Auto => f.write_str("auto"),
         }
     }
@@ -59,6 +62,7 @@ impl FromStr for Method {
         match text {
             "min-max" => Ok(Self::MinMax),
             "mse" => Ok(Self::Mse),
+            "entropy" => Ok(Self::Entropy),
             "auto" => Ok(Self::Auto),
             "percentile" => Ok(Self::Percentile(PERCENT)),
             other => other
@@ -68,49 +72,70 @@ impl FromStr for Method {
                 .ok_or_else(|| {
                     Error::Description(format!(
                         "there is no calibration method {text:?}; known are auto, min-max, mse, \
-                         percentile and percentile:P with P from 50 to 100"
+                         entropy, percentile and percentile:P with P from 50 to 100"
                     ))
                 }),
         }
     }
 }
 
-/// How an 8-bit activation stands for a number: `(level - zero_point) * scale`.
+/// How an activation's level stands for a number: `(level - zero_point) * scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scale {
     /// The step between two levels.
     pub scale: f32,
     /// The level that stands for zero exactly.
     pub zero_point: u8,
+    /// The highest level, 255 of 8 bits; the lowest is zero.
+    pub highest: u8,
 }
 
 impl Scale {
     /// Covers `low..high` and zero.
-    pub(super) fn covering(low: f32, high: f32) -> Self {
+    pub(super) fn covering(low: f32, high: f32, bits: Bits) -> Self {
+        let highest = bits.highest();
         let (low, high) = (low.min(0.0), high.max(0.0));
-        let scale = (high - low) / LEVELS;
+        let scale = (high - low) / f32::from(highest);
         if scale < f32::MIN_POSITIVE {
             return Self {
                 scale: 1.0,
                 zero_point: 0,
+                highest,
             };
         }
-        let zero_point = (-low / scale).round_ties_even().clamp(0.0, LEVELS) as u8;
-        Self { scale, zero_point }
+        let zero_point = (-low / scale)
+            .round_ties_even()
+            .clamp(0.0, f32::from(highest)) as u8;
+        Self {
+            scale,
+            zero_point,
+            highest,
+        }
     }
 
     /// The number that `value` becomes when it is rounded to a level.
     pub(super) fn rounded(self, value: f32) -> f32 {
         let zero_point = f32::from(self.zero_point);
-        let level = ((value / self.scale).round_ties_even() + zero_point).clamp(0.0, LEVELS);
-        (level - zero_point) * self.scale
+        let level = (value / self.scale).round_ties_even() + zero_point;
+        (level.clamp(0.0, f32::from(self.highest)) - zero_point) * self.scale
+    }
+
+    /// The numbers that the lowest and the highest level stand for.
+    pub(super) fn ends(self) -> (f32, f32) {
+        let end = |level: u8| (f32::from(level) - f32::from(self.zero_point)) * self.scale;
+        (end(0), end(self.highest))
     }
 }
 
 /// The scale of an activation.
-pub(super) fn choose(histogram: &Histogram, clipped: Option<Clipped>, method: Method) -> Scale {
+pub(super) fn choose(
+    histogram: &Histogram,
+    clipped: Option<Clipped>,
+    method: Method,
+    bits: Bits,
+) -> Scale {
     let Some((mut low, mut high)) = histogram.extremes() else {
-        return Scale::covering(0.0, 0.0);
+        return Scale::covering(0.0, 0.0, bits);
     };
     if let Method::Percentile(percent) = method
         && let Some(range) = histogram.percentile(percent / 100.0)
@@ -122,26 +147,33 @@ pub(super) fn choose(histogram: &Histogram, clipped: Option<Clipped>, method: Me
         // most the clip's upper end.
         (low, high) = (0.0, high.min(bound));
     }
-    if method == Method::Mse {
-        (low, high) = least_error(histogram, low.min(0.0), high.max(0.0));
-    }
-    Scale::covering(low, high)
+    let whole = (low.min(0.0), high.max(0.0));
+    (low, high) = match method {
+        Method::Mse => narrowed(whole, &squared_error(histogram, bits)),
+        Method::Entropy => narrowed(whole, &entropy::divergence(histogram, bits)),
+        Method::MinMax | Method::Percentile(_) | Method::Auto => whole,
+    };
+    Scale::covering(low, high, bits)
 }
 
-/// Narrows a range until the mean squared error is least: both ends, then each on its own.
-fn least_error(histogram: &Histogram, low: f32, high: f32) -> (f32, f32) {
+/// The sum of squared errors of the rounded values, by the range.
+fn squared_error(histogram: &Histogram, bits: Bits) -> impl Fn((f32, f32)) -> f64 {
     let bins: Vec<_> = histogram
         .bins()
         .map(|(value, count)| (value, count as f64))
         .collect();
-    let error = |range: (f32, f32)| -> f64 {
-        let scale = Scale::covering(range.0, range.1);
+    move |(low, high)| {
+        let scale = Scale::covering(low, high, bits);
         let squared = |value: f32| f64::from(value - scale.rounded(value)).powi(2);
         bins.iter()
             .map(|&(value, count)| count * squared(value))
             .sum()
-    };
-    let mut best = ((low, high), error((low, high)));
+    }
+}
+
+/// Narrows a range until `cost` is least: both ends, then each on its own.
+fn narrowed(whole: (f32, f32), cost: &dyn Fn((f32, f32)) -> f64) -> (f32, f32) {
+    let mut best = (whole, cost(whole));
     let shares = (0..=STEPS).map(|step| 1.0 - (1.0 - NARROWEST) * step as f32 / STEPS as f32);
     let narrowings: [fn((f32, f32), f32) -> (f32, f32); 3] = [
         |(low, high), share| (low * share, high * share),
@@ -152,7 +184,7 @@ fn least_error(histogram: &Histogram, low: f32, high: f32) -> (f32, f32) {
         let start = best.0;
         for share in shares.clone() {
             let range = narrow(start, share);
-            let found = error(range);
+            let found = cost(range);
             if found < best.1 {
                 best = (range, found);
             }
@@ -174,7 +206,7 @@ mod tests {
             (2.0, 9.0),
             (-5.0, -1.0),
         ] {
-            let scale = Scale::covering(low, high);
+            let scale = Scale::covering(low, high, Bits::EIGHT);
             assert_eq!(scale.rounded(0.0).to_bits(), 0.0f32.to_bits());
             assert!(
                 (scale.rounded(low) - low).abs() <= scale.scale,
@@ -185,7 +217,7 @@ mod tests {
                 "{low} {high}"
             );
         }
-        assert!((Scale::covering(0.0, 6.0).rounded(100.0) - 6.0).abs() < 1e-6);
+        assert!((Scale::covering(0.0, 6.0, Bits::EIGHT).rounded(100.0) - 6.0).abs() < 1e-6);
     }
 
     #[test]
@@ -196,22 +228,25 @@ mod tests {
             .collect();
         values.push(50.0);
         assert!(histogram.add(&values));
-        let step = |method| choose(&histogram, None, method).scale;
+        let step = |method| choose(&histogram, None, method, Bits::EIGHT).scale;
         assert!(step(Method::MinMax) > 0.19);
         assert!(step(Method::Percentile(99.99)) < 0.01);
         assert!(step(Method::Mse) < step(Method::MinMax));
+        assert!(step(Method::Entropy) < step(Method::MinMax));
     }
 
     #[test]
     fn an_absorbed_clip_bounds_the_range() {
         let mut histogram = Histogram::new();
         assert!(histogram.add(&[-3.0, 0.0, 2.0, 9.0]));
-        let scale = choose(&histogram, Some(Clipped { high: 6.0 }), Method::MinMax);
+        let clipped = Some(Clipped { high: 6.0 });
+        let scale = choose(&histogram, clipped, Method::MinMax, Bits::EIGHT);
         assert_eq!(
             scale,
             Scale {
                 scale: 6.0 / 255.0,
-                zero_point: 0
+                zero_point: 0,
+                highest: 255,
             }
         );
     }
@@ -222,11 +257,12 @@ mod tests {
             Method::Auto,
             Method::MinMax,
             Method::Mse,
+            Method::Entropy,
             Method::Percentile(99.9),
         ] {
             assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
         }
         assert!("percentile:10".parse::<Method>().is_err());
-        assert!("entropy".parse::<Method>().is_err());
+        assert!("kind".parse::<Method>().is_err());
     }
 }

@@ -5,14 +5,12 @@
 
 use std::collections::HashMap;
 
-use noroshi_engine::Tensor;
-
-use super::calibrate::Seen;
 use super::evaluate::Evaluation;
 use super::layers::Float;
-use super::plan::Plan;
+use super::plan::{Plan, Role};
 use super::range::{self, Method, Scale};
-use super::{Options, Progress, emit, layers};
+use super::study::Study;
+use super::{Options, Progress, emit, layers, upgrade};
 use crate::Result;
 use noroshi_onnx::{GraphProto, ModelProto};
 
@@ -43,7 +41,7 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Clipped, Kind::Linear, Kind::Other];
 
 /// The method for each kind, in the order of [`KINDS`].
-type Choice = [Method; KINDS.len()];
+pub(super) type Choice = [Method; KINDS.len()];
 
 /// One way to quantize the model.
 pub(super) struct Candidate {
@@ -55,34 +53,31 @@ pub(super) struct Candidate {
 
 /// Everything that the candidates share.
 pub(super) struct Search<'a> {
-    prepared: &'a ModelProto,
+    study: &'a Study<'a>,
     graph: &'a GraphProto,
     plan: &'a Plan,
-    seen: &'a HashMap<String, Seen>,
     options: &'a Options,
     layers: Vec<Float>,
     kinds: HashMap<&'a str, Kind>,
-    evaluation: Evaluation<'a>,
+    evaluation: &'a Evaluation<'a>,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(
-        prepared: &'a ModelProto,
+        study: &'a Study<'a>,
         plan: &'a Plan,
-        seen: &'a HashMap<String, Seen>,
-        inputs: &'a [Tensor],
+        evaluation: &'a Evaluation<'a>,
         options: &'a Options,
     ) -> Result<Self> {
-        let graph = prepared.graph()?;
+        let graph = study.prepared.graph()?;
         Ok(Self {
-            prepared,
+            study,
             graph,
             plan,
-            seen,
             options,
-            layers: layers::read(graph, plan, options)?,
+            layers: layers::read(graph, plan, &study.grams, options)?,
             kinds: kinds(graph, plan),
-            evaluation: Evaluation::new(prepared, inputs, options)?,
+            evaluation,
         })
     }
 
@@ -137,8 +132,10 @@ impl<'a> Search<'a> {
         Ok((best, tried))
     }
 
-    fn candidate(&self, choice: Choice) -> Result<Candidate> {
+    /// The model with the ranges of `choice`.
+    pub(super) fn candidate(&self, choice: Choice) -> Result<Candidate> {
         let mut scales = HashMap::new();
+        let seen = &self.study.seen;
         for (name, clipped) in &self.plan.scales {
             let kind = self
                 .kinds
@@ -146,24 +143,14 @@ impl<'a> Search<'a> {
                 .copied()
                 .unwrap_or(Kind::Other);
             let method = choice[KINDS.iter().position(|k| *k == kind).unwrap_or(0)];
-            let scale = range::choose(&self.seen[name].histogram, *clipped, method);
+            let bits = self.options.activation_bits;
+            let scale = range::choose(&seen[name].histogram, *clipped, method, bits);
             scales.insert(name.clone(), scale);
         }
         let correct = self.options.correct_biases;
-        let layers = layers::quantize(&self.layers, self.plan, &scales, self.seen, correct);
-        let emission = emit::Emission {
-            graph: self.graph,
-            plan: self.plan,
-            scales: &scales,
-            layers: &layers,
-        };
-        let model = ModelProto {
-            graph: Some(emit::emit(&emission)?),
-            producer_name: "noroshi".into(),
-            producer_version: env!("CARGO_PKG_VERSION").into(),
-            ..self.prepared.clone()
-        };
-        let decibels = self.evaluation.decibels(&model, self.options)?;
+        let layers = layers::quantize(&self.layers, self.plan, &scales, seen, correct);
+        let model = self.written(&scales, &layers)?;
+        let decibels = self.evaluation.decibels(&model, &self.options.engine)?;
         Ok(Candidate {
             choice,
             model,
@@ -171,6 +158,51 @@ impl<'a> Search<'a> {
             decibels,
         })
     }
+
+    fn written(
+        &self,
+        scales: &HashMap<String, Scale>,
+        layers: &HashMap<usize, emit::Layer>,
+    ) -> Result<ModelProto> {
+        let mut model = ModelProto {
+            producer_name: "noroshi".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            ..self.study.prepared.clone()
+        };
+        let narrow = layers.values().any(|layer| layer.bits.packs());
+        let packs = narrow && upgrade::raise(&mut model, upgrade::NARROW_OPSET).is_ok();
+        let emission = emit::Emission {
+            graph: model.graph()?,
+            plan: self.plan,
+            scales,
+            layers,
+            packs,
+        };
+        model.graph = Some(emit::emit(&emission)?);
+        Ok(model)
+    }
+}
+
+impl Search<'_> {
+    /// The graph that is quantized.
+    pub(super) fn graph(&self) -> &GraphProto {
+        self.graph
+    }
+
+    /// How many layers were rounded by what they see.
+    pub(super) fn aware(&self) -> usize {
+        let layers = self.layers.iter();
+        layers.filter(|layer| layer.is_aware()).count()
+    }
+}
+
+/// The places of the nodes that get integer weights.
+pub(super) fn weighted(plan: &Plan) -> Vec<usize> {
+    let roles = plan.roles.iter().enumerate();
+    roles
+        .filter(|(_, role)| matches!(role, Role::Weighted { .. }))
+        .map(|(place, _)| place)
+        .collect()
 }
 
 impl Candidate {

@@ -46,6 +46,86 @@ const UNCHANGED: [&str; 36] = [
     "Neg",
 ];
 
+/// The operator set since which 4-bit integers may be cast and restored by blocks.
+pub(super) const NARROW_OPSET: i64 = 21;
+
+/// The version of the format to which that set belongs.
+const NARROW_IR: i64 = 10;
+
+/// Operators that mean the same in all sets from 13 to [`NARROW_OPSET`], as far as an attribute of
+/// theirs that came later has its old meaning when it is absent.
+const STEADY: [&str; 45] = [
+    "Conv",
+    "Gemm",
+    "MatMul",
+    "Relu",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "AveragePool",
+    "MaxPool",
+    "BatchNormalization",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Concat",
+    "Identity",
+    "Sigmoid",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "PRelu",
+    "Elu",
+    "Tanh",
+    "Shape",
+    "Gather",
+    "Constant",
+    "Cast",
+    "ConvTranspose",
+    "Exp",
+    "Sqrt",
+    "Pow",
+    "LRN",
+    "Slice",
+    "Neg",
+    "Clip",
+    "Squeeze",
+    "Unsqueeze",
+    "Dropout",
+    "Softmax",
+    "LogSoftmax",
+    "Erf",
+    "Pad",
+    "InstanceNormalization",
+];
+
+/// Declares `model`, of set 13 or newer, to be of set `target`, or names the operator that stands
+/// in the way; then nothing is changed.
+pub(super) fn raise(model: &mut ModelProto, target: i64) -> Result<()> {
+    if model.opset()? < target {
+        let graph = model.graph()?;
+        let changed = graph
+            .node
+            .iter()
+            .find(|node| node.is_standard() && !STEADY.contains(&node.op_type.as_str()));
+        if let Some(node) = changed {
+            return Err(Error::Quantize(format!(
+                "4-bit weights need opset {target}, and the meaning of {} may have changed up to \
+                 there; export the model again with opset {target} or newer",
+                node.operator()
+            )));
+        }
+        let sets = model.opset_import.iter_mut();
+        sets.filter(|set| set.domain.is_empty())
+            .for_each(|set| set.version = target);
+    }
+    model.ir_version = model.ir_version.max(NARROW_IR);
+    Ok(())
+}
+
 /// Rewrites `model` for operator set `target`, or names the operator that stands in the way.
 pub(super) fn upgrade(model: &mut ModelProto, target: i64) -> Result<()> {
     let from = model.opset()?;

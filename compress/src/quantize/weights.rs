@@ -1,6 +1,8 @@
-//! Weights as 8-bit integers with a scale for each output channel, and biases to match.
+//! Weights as integers with a scale for each output channel or one for all, and biases to match.
 
 use rayon::prelude::*;
+
+use super::bits::{Bits, Granularity};
 
 /// Shares of the largest weight that are tried as the end of the range, and the least.
 const STEPS: usize = 40;
@@ -10,7 +12,7 @@ const NARROWEST: f32 = 0.5;
 const BIAS_LIMIT: f64 = 1_073_741_824.0;
 
 /// Smallest step of a weight, far above the numbers that lose precision.
-const SMALLEST: f32 = 1e-30;
+pub(super) const SMALLEST: f32 = 1e-30;
 
 /// A weight as rows of one output channel each.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,27 +41,7 @@ pub enum WeightRange {
     LeastError,
 }
 
-/// How many bits of a byte a weight uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WeightBits {
-    /// All eight; for ARM, and for x86 with VNNI or AMX.
-    Eight,
-    /// Seven: x86 kernels without VNNI add two products in 16 bits, where eight overflow.
-    Seven,
-}
-
-impl WeightBits {
-    /// The highest magnitude: the lowest number is left out, so that zero is in the middle.
-    const fn limit(self) -> f32 {
-        match self {
-            Self::Eight => 127.0,
-            Self::Seven => 63.0,
-        }
-    }
-}
-
-/// 8-bit weights with their scales.
+/// Integer weights with their scales.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Quantized {
     /// Rows as they were.
@@ -68,43 +50,75 @@ pub(super) struct Quantized {
     pub(super) scales: Vec<f32>,
 }
 
-/// The step of each row.
-pub(super) fn row_scales(weight: &Rows, range: WeightRange, bits: WeightBits) -> Vec<f32> {
-    weight
-        .iter()
-        .collect::<Vec<_>>()
-        .par_iter()
-        .map(|row| row_scale(row, range, bits.limit()))
-        .collect()
+/// How the steps of a weight are found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) range: WeightRange,
+    pub(super) bits: Bits,
+    pub(super) granularity: Granularity,
 }
 
-/// Rounds each row to its own scale, made larger where the row's bias (in units of the output)
-/// would not fit into 32 bits.
+/// The step of each row; the same for all where all weights share one.
+pub(super) fn row_scales(weight: &Rows, steps: Steps) -> Vec<f32> {
+    let limit = steps.bits.magnitude();
+    match steps.granularity {
+        Granularity::Tensor => vec![row_scale(&weight.values, steps.range, limit); weight.rows],
+        Granularity::Channel => weight
+            .iter()
+            .collect::<Vec<_>>()
+            .par_iter()
+            .map(|row| row_scale(row, steps.range, limit))
+            .collect(),
+    }
+}
+
+/// The nearest levels of each row.
+pub(super) fn nearest(weight: &Rows, scales: &[f32], bits: Bits) -> Vec<i8> {
+    let limit = bits.magnitude();
+    let rows = weight.iter().zip(scales);
+    rows.flat_map(|(values, &scale)| {
+        let scale = scale.max(SMALLEST);
+        values.iter().map(move |&value| level(value, scale, limit))
+    })
+    .collect()
+}
+
+/// The given levels; a row whose bias (in units of the output) would not fit into 32 bits gets a
+/// larger scale and is rounded anew.
 pub(super) fn quantize(
     weight: &Rows,
     scales: &[f32],
+    levels: &[i8],
     biases: &[f32],
     input_scale: f32,
-    bits: WeightBits,
+    steps: Steps,
 ) -> Quantized {
-    let limit = bits.limit();
-    let mut quantized = Quantized {
-        levels: Vec::with_capacity(weight.values.len()),
-        scales: vec![],
+    let limit = steps.bits.magnitude();
+    let least = |bias: f32| (f64::from(bias.abs()) / (f64::from(input_scale) * BIAS_LIMIT)) as f32;
+    let shared = match steps.granularity {
+        Granularity::Tensor => biases.iter().map(|&bias| least(bias)).fold(0.0, f32::max),
+        Granularity::Channel => 0.0,
     };
+    let mut quantized = Quantized {
+        levels: levels.to_vec(),
+        scales: Vec::with_capacity(scales.len()),
+    };
+    let length = weight.values.len() / weight.rows.max(1);
     for (row, (values, &scale)) in weight.iter().zip(scales).enumerate() {
-        let bias = biases.get(row).copied().unwrap_or(0.0);
-        let least = f64::from(bias.abs()) / (f64::from(input_scale) * BIAS_LIMIT);
-        let scale = scale.max(least as f32).max(SMALLEST);
-        quantized
-            .levels
-            .extend(values.iter().map(|&value| level(value, scale, limit)));
-        quantized.scales.push(scale);
+        let own = biases.get(row).map_or(0.0, |&bias| least(bias));
+        let enough = scale.max(own).max(shared).max(SMALLEST);
+        if enough > scale {
+            let own = &mut quantized.levels[row * length..(row + 1) * length];
+            for (level_of, &value) in own.iter_mut().zip(values) {
+                *level_of = level(value, enough, limit);
+            }
+        }
+        quantized.scales.push(enough);
     }
     quantized
 }
 
-fn level(value: f32, scale: f32, limit: f32) -> i8 {
+pub(super) fn level(value: f32, scale: f32, limit: f32) -> i8 {
     (value / scale).round_ties_even().clamp(-limit, limit) as i8
 }
 
@@ -141,34 +155,43 @@ pub(super) fn quantize_biases(biases: &[f32], steps: &[f32]) -> Vec<i32> {
         .collect()
 }
 
+/// The mean of each column of each group's rows, where a column is an input channel at a place
+/// of the window; borders are neglected. `length` numbers a row.
+pub(super) fn column_means(channel_means: &[f64], length: usize, groups: usize) -> Vec<f64> {
+    let per_group = (channel_means.len() / groups.max(1)).max(1);
+    let pixels = (length / per_group).max(1);
+    (0..groups * length)
+        .map(|place| {
+            let channel = place / length * per_group + place % length / pixels;
+            channel_means.get(channel).copied().unwrap_or(0.0)
+        })
+        .collect()
+}
+
 /// How much the mean of each output changes because of the rounding, given the mean of each
-/// input channel. `per_row` inputs of `groups` groups; borders are neglected.
+/// column of each group's rows.
 pub(super) fn mean_shifts(
     weight: &Rows,
-    quantized: &Quantized,
-    channel_means: &[f64],
+    levels: &[i8],
+    scales: &[f32],
+    means: &[f64],
     groups: usize,
 ) -> Vec<f64> {
     let length = weight.values.len() / weight.rows.max(1);
-    let per_group = (channel_means.len() / groups.max(1)).max(1);
-    let pixels = (length / per_group).max(1);
     let rows_per_group = (weight.rows / groups.max(1)).max(1);
     weight
         .iter()
         .enumerate()
         .map(|(row, values)| {
-            let first_channel = row / rows_per_group * per_group;
-            let levels = &quantized.levels[row * length..(row + 1) * length];
-            let scale = f64::from(quantized.scales[row]);
-            let shifts = values
+            let first = row / rows_per_group * length;
+            let means = means.get(first..first + length).unwrap_or_default();
+            let levels = &levels[row * length..(row + 1) * length];
+            let scale = f64::from(scales[row]);
+            let errors = values
                 .iter()
                 .zip(levels)
-                .enumerate()
-                .map(|(place, (&value, &level))| {
-                    let mean = channel_means.get(first_channel + place / pixels).copied();
-                    (f64::from(level) * scale - f64::from(value)) * mean.unwrap_or(0.0)
-                });
-            shifts.sum()
+                .map(|(&value, &level)| f64::from(level) * scale - f64::from(value));
+            errors.zip(means).map(|(error, mean)| error * mean).sum()
         })
         .collect()
 }
@@ -186,14 +209,22 @@ mod tests {
         }
     }
 
+    fn steps(range: WeightRange, bits: Bits) -> Steps {
+        Steps {
+            range,
+            bits,
+            granularity: Granularity::Channel,
+        }
+    }
+
+    fn rounded(rows: &Rows, steps: Steps, biases: &[f32], input_scale: f32) -> Quantized {
+        let scales = row_scales(rows, steps);
+        let levels = nearest(rows, &scales, steps.bits);
+        quantize(rows, &scales, &levels, biases, input_scale, steps)
+    }
+
     fn made(rows: &Rows, range: WeightRange) -> Quantized {
-        quantize(
-            rows,
-            &row_scales(rows, range, WeightBits::Eight),
-            &[],
-            1.0,
-            WeightBits::Eight,
-        )
+        rounded(rows, steps(range, Bits::EIGHT), &[], 1.0)
     }
 
     #[test]
@@ -211,8 +242,7 @@ mod tests {
 
     #[test]
     fn seven_bits_use_half_the_levels() {
-        let scales = row_scales(&rows(), WeightRange::Largest, WeightBits::Seven);
-        let made = quantize(&rows(), &scales, &[], 1.0, WeightBits::Seven);
+        let made = rounded(&rows(), steps(WeightRange::Largest, Bits::SEVEN), &[], 1.0);
         assert_eq!((made.levels[0], made.levels[6]), (63, -63));
     }
 
@@ -222,10 +252,22 @@ mod tests {
             values: vec![0.0; 4],
             rows: 1,
         };
-        let made = quantize(&dead, &[0.0], &[3.0], 0.02, WeightBits::Seven);
+        let steps_of = steps(WeightRange::Largest, Bits::SEVEN);
+        let made = rounded(&dead, steps_of, &[3.0], 0.02);
         let steps: Vec<f32> = made.scales.iter().map(|scale| scale * 0.02).collect();
         let bias = quantize_biases(&[3.0], &steps)[0];
         assert!((f64::from(bias) * f64::from(steps[0]) - 3.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn one_scale_for_all_is_the_largest_rows() {
+        let shared = Steps {
+            granularity: Granularity::Tensor,
+            ..steps(WeightRange::Largest, Bits::FOUR)
+        };
+        assert_eq!(row_scales(&rows(), shared), [1.0 / 7.0; 2]);
+        let made = rounded(&rows(), shared, &[], 1.0);
+        assert_eq!(made.levels[4..], [0; 4]);
     }
 
     #[test]
@@ -242,7 +284,10 @@ mod tests {
     #[test]
     fn mean_shifts_are_the_errors_of_constant_inputs() {
         let made = made(&rows(), WeightRange::Largest);
-        let shifts = mean_shifts(&rows(), &made, &[2.0, 3.0], 1);
+        let shifts = {
+            let means = column_means(&[2.0, 3.0], 4, 1);
+            mean_shifts(&rows(), &made.levels, &made.scales, &means, 1)
+        };
         let expected: f64 = (0..4)
             .map(|at| {
                 let back = f64::from(made.levels[at]) * f64::from(made.scales[0]);

@@ -7,6 +7,7 @@
 mod common;
 mod evaluate;
 mod hostile;
+mod modes;
 mod mutants;
 mod networks;
 mod quantize;
