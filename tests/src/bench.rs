@@ -6,7 +6,7 @@
 
 mod agreement;
 mod memory;
-mod peer;
+pub(crate) mod peer;
 mod release;
 mod speed;
 mod worker;

@@ -77,7 +77,7 @@ fn quoted(path: &Path) -> String {
 
 /// Quantizes `fp32` with onnxruntime.quantization, per channel, calibrated by `method` on the
 /// prepared inputs in `folder`; the file that it made in `into`.
-pub(super) fn quantize(fp32: &Path, folder: &Path, method: &str, into: &Path) -> Result<PathBuf> {
+pub(crate) fn quantize(fp32: &Path, folder: &Path, method: &str, into: &Path) -> Result<PathBuf> {
     let output = into.join(format!("{method}.onnx"));
     let mut command = python("ort_quantize.py")?;
     command.arg(fp32).arg(&output).arg("--inputs").arg(folder);

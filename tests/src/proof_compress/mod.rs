@@ -1,6 +1,7 @@
 //! `make proof-compress`: the bars of the compression of deep networks.
 
 mod arithmetic;
+mod ptq;
 
 use crate::rows::{Proof, Row};
 
@@ -12,8 +13,12 @@ pub const PROOF: Proof = Proof {
     minutes_per_row: 6.0,
 };
 
-const ROWS: &[Row] = &[Row {
-    name: "arithmetic",
-    settings: "",
-    run: arithmetic::run,
-}];
+const ROWS: &[Row] = &[
+    Row {
+        name: "arithmetic",
+        settings: "",
+        run: arithmetic::run,
+    },
+    ptq::QUALITY,
+    ptq::TIME,
+];
