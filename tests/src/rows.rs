@@ -252,6 +252,7 @@ impl Context {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows may fail")]
     fn good(_: &Context) -> Result<Vec<Claim>> {
         Ok(vec![Claim::at_most("figure", 1.0, 2.0)])
     }

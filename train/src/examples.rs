@@ -158,6 +158,7 @@ impl Examples {
     }
 
     /// The samples at these places, in this order.
+    #[must_use]
     pub fn select(&self, places: &[usize]) -> Self {
         let inputs = places
             .iter()

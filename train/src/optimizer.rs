@@ -11,7 +11,7 @@ use crate::{Error, Result};
 const CHUNK: usize = 1 << 15;
 
 /// How a gradient becomes a step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
     /// Down the gradient, with Nesterov's momentum.
@@ -20,13 +20,8 @@ pub enum Optimizer {
         momentum: f32,
     },
     /// Adam (Kingma and Ba 2015, algorithm 1), with β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
+    #[default]
     Adam,
-}
-
-impl Default for Optimizer {
-    fn default() -> Self {
-        Self::Adam
-    }
 }
 
 /// How the learning rate goes on.

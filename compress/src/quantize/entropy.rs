@@ -25,10 +25,9 @@ pub(super) fn divergence(histogram: &Histogram, bits: Bits) -> impl Fn((f32, f32
             .iter()
             .filter(|(value, _)| (low..=high).contains(value))
             .collect();
-        let (Some(first), Some(last)) = (inside.first(), inside.last()) else {
+        if inside.is_empty() {
             return f64::INFINITY;
-        };
-        let (bottom, top) = (first.0, last.0);
+        }
         let beyond = |outside: &dyn Fn(f32) -> bool| -> f64 {
             let bins = bins.iter().filter(|(value, _)| outside(*value));
             bins.map(|(_, count)| count).sum()
@@ -47,9 +46,14 @@ pub(super) fn divergence(histogram: &Histogram, bits: Bits) -> impl Fn((f32, f32
         let kept: f64 = inside.iter().map(|(_, count)| count).sum();
         inside
             .iter()
-            .map(|(value, count)| {
-                let edge = if *value == bottom { below } else { 0.0 }
-                    + if *value == top { above } else { 0.0 };
+            .enumerate()
+            .map(|(place, (value, count))| {
+                let edge = if place == 0 { below } else { 0.0 }
+                    + if place + 1 == inside.len() {
+                        above
+                    } else {
+                        0.0
+                    };
                 let reference = (count + edge) / all;
                 let (held, bins) = levels[level(*value)];
                 let rounded = (held / f64::from(bins.max(1)) / kept).max(LEAST);

@@ -99,7 +99,7 @@ impl Lattice {
         let mut asked = vec![0f32; rows.len() * columns];
         let mut errors = vec![0f32; rows.len() * columns];
         for place in (0..columns).rev() {
-            let factor = &self.factor[place * columns..place * columns + place + 1];
+            let factor = &self.factor[place * columns..=place * columns + place];
             let column = self.order[place];
             for (row, (values, scale)) in rows.iter().enumerate() {
                 let asked = &mut asked[row * columns..(row + 1) * columns];
@@ -154,7 +154,7 @@ fn cholesky(matrix: &[f32], order: &[usize], damping: f64) -> Option<Vec<f32>> {
                 }
                 own[row] = left.sqrt();
             } else {
-                let other = &done[column * size..column * size + column + 1];
+                let other = &done[column * size..=column * size + column];
                 own[column] = (value - dot(&own[..column], &other[..column])) / other[column];
             }
         }

@@ -63,12 +63,12 @@ impl Study<'_> {
         let plan = self.plan(&options)?;
         let search = Search::new(self, &plan, evaluation, &options)?;
         let nodes = search.graph().node.iter();
-        let bits = nodes
+        let mut bits = nodes
             .filter(|node| node.name == layer)
             .map(|node| bits_of(node, &options));
         Ok(Sensitivity {
             layer: layer.to_owned(),
-            weight_bits: bits.last().unwrap_or(options.weight_bits),
+            weight_bits: bits.next_back().unwrap_or(options.weight_bits),
             decibels: search.candidate(choice)?.decibels,
         })
     }

@@ -48,6 +48,7 @@ fn student_factor(freedom: f64) -> f64 {
 }
 
 /// The regularized incomplete beta function, by its continued fraction (Lentz's method).
+#[expect(clippy::many_single_char_names, reason = "the names of the source")]
 fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);

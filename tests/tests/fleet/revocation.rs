@@ -8,6 +8,7 @@ use noroshi_tests::Fleet;
 use noroshi_tests::api::Api;
 use noroshi_tests::eventually::eventually_within;
 use noroshi_tests::fleet::PASSWORD;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{LIMIT, impostor, on, scenario, site};
@@ -50,7 +51,8 @@ fn a_device_that_was_revoked_is_cut_off_behind_its_gateway() {
             fleet.agent_mut("a")?.process()?.kill()?;
             let (_handle, mut events, driver) = impostor::open(fleet, "a", Vec::new())?;
             let stop = CancellationToken::new();
-            let driving = tokio::spawn(driver.run(stop.clone()));
+            let mut driving = JoinSet::new();
+            driving.spawn(driver.run(stop.clone()));
             until(&mut events, "it is let in", |event| {
                 matches!(event, SessionEvent::Connected { .. }).then_some(())
             })
@@ -71,7 +73,7 @@ fn a_device_that_was_revoked_is_cut_off_behind_its_gateway() {
             })
             .await?;
             stop.cancel();
-            driving.await?;
+            driving.join_all().await;
 
             // The gateway has it in writing: without the cloud and after a restart as well.
             fleet.cloud()?.kill()?;
@@ -80,11 +82,12 @@ fn a_device_that_was_revoked_is_cut_off_behind_its_gateway() {
             fleet.start_gateway("osaka").await?;
             let (_handle, mut events, driver) = impostor::open(fleet, "a", Vec::new())?;
             let stop = CancellationToken::new();
-            let driving = tokio::spawn(driver.run(stop.clone()));
+            let mut driving = JoinSet::new();
+            driving.spawn(driver.run(stop.clone()));
             let why = until(&mut events, "it is turned away again", is_refused).await?;
             anyhow::ensure!(why.contains("NotAuthorized"), "{why}");
             stop.cancel();
-            driving.await?;
+            driving.join_all().await;
             Ok(())
         })
         .await

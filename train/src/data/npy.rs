@@ -120,11 +120,12 @@ fn write_to(writer: &mut impl Write, array: &Array) -> std::io::Result<()> {
         Numbers::U8(_) => "|u1",
         Numbers::I64(_) => "<i8",
     };
-    let sides: String = array
+    let sides: Vec<String> = array
         .shape()
         .iter()
-        .map(|side| format!("{side}, "))
+        .map(|side| format!("{side},"))
         .collect();
+    let sides = sides.join(" ");
     let mut header = format!("{{'descr': '{word}', 'fortran_order': False, 'shape': ({sides}), }}");
     // The numbers begin at a multiple of 64, as the format recommends.
     let padding = 64 - (MAGIC.len() + 4 + header.len() + 1) % 64;

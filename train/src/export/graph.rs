@@ -57,6 +57,7 @@ impl Graph {
         Ok(self.graph)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a layer")]
     fn layer(&mut self, net: &Net, node: &Node) -> Result<Flow> {
         let inputs: Vec<Flow> = node
             .inputs

@@ -129,7 +129,7 @@ fn each(input: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32 + Sync) {
         .for_each(|(out, input)| {
             out.iter_mut()
                 .zip(input)
-                .for_each(|(o, &x)| *o = function(x))
+                .for_each(|(o, &x)| *o = function(x));
         });
 }
 

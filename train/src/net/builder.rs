@@ -218,6 +218,10 @@ impl NetBuilder {
 
     /// Adds an earlier value of the same shape.
     #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is the layer Add, not a sum of builders"
+    )]
     pub fn add(self, other: Value) -> Self {
         let inputs = vec![self.current, other];
         self.join(Layer::Add, inputs)

@@ -224,6 +224,7 @@ impl Net {
     }
 
     /// The part from the input up to and with the layer at `place`.
+    #[must_use]
     pub fn prefix(&self, place: usize) -> Self {
         Self {
             input: self.input,
@@ -260,10 +261,9 @@ impl Net {
             .iter()
             .filter(|node| node.weights().is_some())
             .count();
-        let mut place = 0;
-        for node in net.nodes.iter_mut().filter(|node| node.weights().is_some()) {
+        let weighted = net.nodes.iter_mut().filter(|node| node.weights().is_some());
+        for (place, node) in weighted.enumerate() {
             let weights = view(place, count, node);
-            place += 1;
             match &mut node.layer {
                 Layer::Dense(dense) => dense.weights = weights,
                 Layer::Conv(conv) => conv.weights = weights,
@@ -333,7 +333,7 @@ fn check_bits(layer: &Layer) -> Result<(), String> {
             refuse(*bits)
         }
         Layer::Activation(Activation::Levels { bits, limit })
-            if !(1..=8).contains(bits) || !(limit.is_finite() && *limit > 0.0) =>
+            if !((1..=8).contains(bits) && limit.is_finite() && *limit > 0.0) =>
         {
             Err(format!(
                 "{bits} bits up to {limit}: there must be 1 to 8, up to more than 0"

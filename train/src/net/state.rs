@@ -121,9 +121,10 @@ impl Net {
                 let name = format!("{prefix}{place}.{}", word(parameter.role));
                 parameter.values = numbers(tensors, &name, parameter.values.len())?;
                 let mask = format!("{name}.mask");
-                parameter.mask = match tensors.contains_key(&mask) {
-                    true => Some(numbers(tensors, &mask, parameter.values.len())?),
-                    false => None,
+                parameter.mask = if tensors.contains_key(&mask) {
+                    Some(numbers(tensors, &mask, parameter.values.len())?)
+                } else {
+                    None
                 };
             }
             if let Some(statistics) = &mut node.statistics {
@@ -217,7 +218,7 @@ pub(crate) fn described<T: for<'a> Deserialize<'a>>(
     tensors: &Tensors,
     path: &Path,
 ) -> Result<T> {
-    let text = tensors.get(name).map(|tensor| tensor.to_vec1::<u8>());
+    let text = tensors.get(name).map(candle_core::Tensor::to_vec1::<u8>);
     match text {
         Some(Ok(text)) => serde_json::from_slice(&text).map_err(|error| Error::file(path, error)),
         _ => Err(Error::file(path, "it was not written by this program")),

@@ -106,7 +106,7 @@ impl Way<'_> {
                 pool::global_backward(&slot.gradient, shape.plane(), target);
             }),
             Layer::Flatten => {
-                self.give(0, |slot, _, target| target.copy_from_slice(&slot.gradient))
+                self.give(0, |slot, _, target| target.copy_from_slice(&slot.gradient));
             }
             Layer::Dropout { .. } => self.give(0, |slot, _, target| {
                 let values = slot.gradient.iter().zip(&slot.kept);
@@ -118,13 +118,13 @@ impl Way<'_> {
             Layer::Add => {
                 for side in 0..2 {
                     self.give(side, |slot, _, target| {
-                        target.copy_from_slice(&slot.gradient)
+                        target.copy_from_slice(&slot.gradient);
                     });
                 }
             }
             Layer::Multiply => {
                 self.give(0, |slot, inputs, target| {
-                    pool::scale(&slot.gradient, inputs[1], target)
+                    pool::scale(&slot.gradient, inputs[1], target);
                 });
                 self.give(1, |slot, inputs, target| {
                     pool::scale_backward(inputs[0], &slot.gradient, target);

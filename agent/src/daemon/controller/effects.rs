@@ -16,7 +16,7 @@ impl Controller {
             Effect::Begin { job, step } => self.begin(job, step),
             Effect::MakeActive => {}
             Effect::StartTrial { .. } | Effect::Return => {
-                self.desk.crew.follow(self.update.running()).await
+                self.desk.crew.follow(self.update.running()).await;
             }
             Effect::DropStaged => {
                 self.stop_work();

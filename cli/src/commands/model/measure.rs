@@ -58,7 +58,7 @@ pub(super) fn report(command: &args::Report, as_json: bool) -> Result<(), Failur
     let bar = bar(&data, 1 + command.variants.len(), as_json)?;
     let (original, variants) = (&command.original, &command.variants);
     let seen = assess::assess(original, variants, &data, &groups, &options, &mut |_| {
-        bar.inc(1)
+        bar.inc(1);
     })
     .tried("the assessment")?;
     bar.finish_and_clear();

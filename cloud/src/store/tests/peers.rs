@@ -124,7 +124,10 @@ async fn a_document_marked_again_while_it_is_issued_stays_marked() {
     };
     let (first, second) = (mark().await, mark().await);
     world.store.note_issued(&first).await.unwrap();
-    assert_eq!(world.store.unissued().await.unwrap(), [second.clone()]);
+    assert_eq!(
+        world.store.unissued().await.unwrap(),
+        std::slice::from_ref(&second)
+    );
     world.store.note_issued(&second).await.unwrap();
     assert!(world.store.unissued().await.unwrap().is_empty());
 }

@@ -198,7 +198,7 @@ impl Importer<'_> {
             Known::Pending(pending) => pending.clone(),
             _ => {
                 let view = self.restored(node, 0)?;
-                self.copy(node, view)
+                Self::copy(node, view)
             }
         };
         let (low, high) = if node.is("Relu") {
@@ -216,7 +216,7 @@ impl Importer<'_> {
     }
 
     /// The same numbers, to be rounded to other steps.
-    pub(super) fn copy(&self, node: &NodeProto, view: View) -> Pending {
+    pub(super) fn copy(node: &NodeProto, view: View) -> Pending {
         let mut pending = Pending::new(label(node), vec![view.value], view.shape, Work::Copy);
         pending.flat = view.flat;
         pending

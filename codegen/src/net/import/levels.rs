@@ -42,7 +42,7 @@ impl Importer<'_> {
             Known::Input => self.rounded_input(node, steps)?,
             Known::Restored(view) if self.steps_of_value(view) == steps => view,
             Known::Restored(view) => {
-                let pending = self.copy(node, view);
+                let pending = Self::copy(node, view);
                 self.finish(pending, node, steps)?
             }
             Known::Pending(pending) => {

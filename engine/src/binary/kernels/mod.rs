@@ -242,6 +242,10 @@ impl BitProduct<'_> {
     }
 
     /// The words of one plane of one row.
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined does it take on the instruction set of its caller"
+    )]
     #[inline(always)]
     fn row(&self, row: usize, plane: usize) -> &[u64] {
         let start = (row * self.planes + plane) * self.words;
@@ -249,6 +253,10 @@ impl BitProduct<'_> {
     }
 
     /// The words of one panel.
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined does it take on the instruction set of its caller"
+    )]
     #[inline(always)]
     fn panel(&self, panel: usize) -> &[[u64; BIT_LANES]] {
         let length = self.words * BIT_LANES;
@@ -276,6 +284,10 @@ impl ByteProduct<'_> {
     }
 
     /// The groups of one row.
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined does it take on the instruction set of its caller"
+    )]
     #[inline(always)]
     fn row(&self, row: usize) -> &[[u8; BYTE_GROUP]] {
         let length = self.groups * BYTE_GROUP;
@@ -284,6 +296,10 @@ impl ByteProduct<'_> {
     }
 
     /// The groups of one panel.
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined does it take on the instruction set of its caller"
+    )]
     #[inline(always)]
     fn panel(&self, panel: usize) -> &[[i8; BYTE_LANES * BYTE_GROUP]] {
         let length = self.groups * BYTE_GROUP * BYTE_LANES;

@@ -8,6 +8,10 @@ pub(super) fn product<const MEET: bool>(product: &BitProduct<'_>, sums: &mut [i3
 }
 
 /// The loops themselves, inlined into a function of a better instruction set where there is one.
+#[expect(
+    clippy::inline_always,
+    reason = "only inlined does it take on the instruction set of its caller"
+)]
 #[inline(always)]
 pub(super) fn every_sum<const MEET: bool>(product: &BitProduct<'_>, sums: &mut [i32]) {
     for panel in 0..product.panel_count() {
