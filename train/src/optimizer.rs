@@ -119,9 +119,25 @@ impl Moments {
             }
             let parameters = node.parameters.iter_mut().zip(pass.gradients(layer));
             for (place, (parameter, gradient)) in places.zip(parameters) {
-                self.update(parameter, gradient, place, pace);
+                if parameter.role == Role::Step {
+                    self.update_step(parameter, gradient, place, pace);
+                } else {
+                    self.update(parameter, gradient, place, pace);
+                }
             }
         }
+    }
+
+    /// Steps of rounding: the learning rate is relative to their size, which may be that of one
+    /// update of a weight. They shrink by at most a tenth at a time: at zero or below nothing
+    /// would be left to learn from.
+    fn update_step(&mut self, steps: &mut Parameter, gradient: &[f32], place: usize, pace: Pace) {
+        let before = steps.values.clone();
+        let size = before.iter().sum::<f32>() / before.len().max(1) as f32;
+        let rate = pace.rate * size;
+        self.update(steps, gradient, place, Pace { rate, ..pace });
+        let pairs = steps.values.iter_mut().zip(&before);
+        pairs.for_each(|(after, before)| *after = after.max(0.9 * before));
     }
 
     fn update(&mut self, parameter: &mut Parameter, gradient: &[f32], place: usize, pace: Pace) {

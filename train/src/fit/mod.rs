@@ -331,8 +331,9 @@ fn epoch(
             rate,
             weight_decay: recipe.weight_decay,
         };
-        course.moments.step(net, pass, pace);
+        // First: a step that this batch began with must be there before it is changed.
         pass.absorb(net);
+        course.moments.step(net, pass, pace);
         sum += f64::from(cost) * places.len() as f64;
         seen += places.len();
     }
