@@ -40,6 +40,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An ONNX file has operators that can't be taught. It can still be quantized.
+    #[error("these operators can't be taught: {}; quantizing the file after training works on any", .0.join(", "))]
+    Operators(Vec<String>),
     /// An ONNX model could not be written or read.
     #[error(transparent)]
     Onnx(#[from] noroshi_onnx::Error),

@@ -24,11 +24,13 @@ mod error;
 mod examples;
 mod export;
 mod fit;
+mod import;
 mod kernel;
 mod layer;
 mod loss;
 mod net;
 mod optimizer;
+mod pack;
 mod pass;
 mod prune;
 mod random;
@@ -48,6 +50,7 @@ pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};
 pub use loss::Loss;
 pub use net::{Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
 pub use optimizer::{Optimizer, Schedule};
+pub use pack::PackedInput;
 pub use prune::{
     Criterion, Kept, Pruning, kept, prune, prune_and_retrain, read_sparse, write_sparse,
 };

@@ -1,7 +1,12 @@
 //! `make proof-compress`: the bars of the compression of deep networks.
 
 mod arithmetic;
+mod bits;
+mod distillation;
+mod fitnets;
+mod pruning;
 mod ptq;
+mod taught;
 
 use crate::rows::{Proof, Row};
 
@@ -21,4 +26,24 @@ const ROWS: &[Row] = &[
     },
     ptq::QUALITY,
     ptq::TIME,
+    Row {
+        name: "distillation",
+        settings: distillation::SETTINGS,
+        run: distillation::run,
+    },
+    Row {
+        name: "pruning",
+        settings: pruning::SETTINGS,
+        run: pruning::run,
+    },
+    Row {
+        name: "fitnets",
+        settings: fitnets::SETTINGS,
+        run: fitnets::run,
+    },
+    Row {
+        name: "bits",
+        settings: bits::SETTINGS,
+        run: bits::run,
+    },
 ];

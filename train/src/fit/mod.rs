@@ -2,6 +2,10 @@
 
 mod batches;
 mod checkpoint;
+mod epoch;
+mod statistics;
+
+pub use statistics::measure_statistics;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,20 +13,16 @@ use std::time::Instant;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augmentation;
 use crate::examples::{Examples, Targets};
-use crate::loss::{Loss, Wanted};
+use crate::loss::Loss;
 use crate::net::Net;
-use crate::optimizer::{Moments, Pace};
-use crate::pass::{Mode, Pass};
-use crate::random::Random;
+use crate::optimizer::Moments;
+use crate::pass::Pass;
 use crate::recipe::Recipe;
 use crate::score::{Score, score};
 use crate::teacher::Teacher;
 use crate::{Error, Result};
-
-/// Samples that a teacher answers together.
-const KNOWN_BATCH: usize = 256;
+use epoch::Wish;
 
 /// How far a training is, after every epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -196,7 +196,7 @@ impl<'a> Trainer<'a> {
             _ => Course::new(net, recipe),
         };
         let known = match &mut self.teacher {
-            Some(teacher) => pool.install(|| known(&mut **teacher, data, recipe))?,
+            Some(teacher) => pool.install(|| epoch::known(&mut **teacher, data, recipe))?,
             None => None,
         };
         let last = self.until.unwrap_or(recipe.epochs).min(recipe.epochs);
@@ -208,8 +208,8 @@ impl<'a> Trainer<'a> {
                 (None, Some(teacher)) => Wish::Ask(&mut **teacher),
                 (None, None) => Wish::Targets,
             };
-            let (loss, rate) =
-                pool.install(|| epoch(net, data, recipe, &mut course, &mut wish, &mut pass))?;
+            let (loss, rate) = pool
+                .install(|| epoch::teach(net, data, recipe, &mut course, &mut wish, &mut pass))?;
             let score = validation
                 .map(|data| pool.install(|| score(net, data)))
                 .transpose()?;
@@ -291,139 +291,4 @@ impl Course {
 pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
     let built = ThreadPoolBuilder::new().num_threads(threads).build();
     built.map_err(|error| Error::Recipe(format!("{threads} threads can't be started: {error}")))
-}
-
-/// One epoch: the mean cost, and the last step's learning rate.
-fn epoch(
-    net: &mut Net,
-    data: &Examples,
-    recipe: &Recipe,
-    course: &mut Course,
-    wish: &mut Wish<'_>,
-    pass: &mut Pass,
-) -> Result<(f32, f32)> {
-    let number = course.epoch as u64;
-    let batches = batches::of_epoch(data.len(), recipe, number);
-    let (mut sum, mut seen, mut rate) = (0.0f64, 0usize, recipe.rate);
-    for (step, places) in batches.iter().enumerate() {
-        batches::gather(data, places, recipe, number, pass);
-        let wanted = wanted(data, places, pass, wish)?;
-        let seed = Random::of(recipe.seed, &[number, step as u64, 1]).bits();
-        pass.forward(net, places.len(), Mode::Teach { seed });
-        let (answers, gradient) = pass.output_and_gradient();
-        let wanted = Wanted {
-            classes: &wanted.0,
-            rows: &wanted.1,
-        };
-        let cost = recipe.loss.cost(answers, net.outputs(), wanted, gradient);
-        let done = course.epoch * batches.len() + step;
-        rate = recipe.rate
-            * recipe
-                .schedule
-                .factor(done, recipe.epochs * batches.len(), batches.len());
-        if !cost.is_finite() {
-            let epoch = course.epoch + 1;
-            return Err(Error::Diverged { epoch, rate });
-        }
-        pass.backward(net);
-        let pace = Pace {
-            optimizer: recipe.optimizer,
-            rate,
-            weight_decay: recipe.weight_decay,
-        };
-        // First: a step that this batch began with must be there before it is changed.
-        pass.absorb(net);
-        course.moments.step(net, pass, pace);
-        sum += f64::from(cost) * places.len() as f64;
-        seen += places.len();
-    }
-    Ok(((sum / seen.max(1) as f64) as f32, rate))
-}
-
-/// Where the rows come from that answers are compared with.
-enum Wish<'a> {
-    /// The data set.
-    Targets,
-    /// A teacher, who sees each batch.
-    Ask(&'a mut dyn Teacher),
-    /// A teacher's answers to all samples, which don't vary.
-    Known(&'a [f32]),
-}
-
-/// The teacher's answers to all samples, if samples don't vary and there is room.
-fn known(teacher: &mut dyn Teacher, data: &Examples, recipe: &Recipe) -> Result<Option<Vec<f32>>> {
-    const MOST: usize = 1 << 27;
-    let numbers = data.len().saturating_mul(teacher.width());
-    if recipe.augmentation != Augmentation::default() || numbers > MOST {
-        return Ok(None);
-    }
-    let mut rows = Vec::with_capacity(numbers);
-    let size = data.shape().len();
-    for block in data.inputs().chunks(KNOWN_BATCH * size) {
-        rows.extend(teacher.answer(block, block.len() / size)?);
-    }
-    Ok(Some(rows))
-}
-
-/// Classes and rows that the batch in `pass` should be answered.
-fn wanted(
-    data: &Examples,
-    places: &[usize],
-    pass: &Pass,
-    wish: &mut Wish<'_>,
-) -> Result<(Vec<u32>, Vec<f32>)> {
-    let labels = data.labels();
-    let classes = match labels {
-        [] => Vec::new(),
-        labels => places.iter().map(|&place| labels[place]).collect(),
-    };
-    let pick = |rows: &[f32]| -> Vec<f32> {
-        let width = rows.len() / data.len();
-        places
-            .iter()
-            .flat_map(|&place| &rows[place * width..][..width])
-            .copied()
-            .collect()
-    };
-    let rows = match wish {
-        Wish::Ask(teacher) => teacher.answer(pass.input(), places.len())?,
-        Wish::Known(rows) => pick(rows),
-        Wish::Targets => pick(data.values()),
-    };
-    Ok((classes, rows))
-}
-
-/// Replaces the running statistics of every normalization by their means over all batches.
-pub fn measure_statistics(net: &mut Net, data: &Examples, batch: usize) {
-    let mut pass = Pass::default();
-    let mut sums: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); net.layers().len()];
-    let mut count = 0usize;
-    let size = data.shape().len();
-    for block in data.inputs().chunks(batch.max(2) * size) {
-        // A lone sample has no variance.
-        if block.len() == size && count > 0 {
-            continue;
-        }
-        pass.set_input(block);
-        // Dropout's noise would be measured as well, but for its mean it changes nothing.
-        let seed = count as u64;
-        pass.forward(net, block.len() / size, Mode::Teach { seed });
-        count += 1;
-        for (place, (means, variances)) in sums.iter_mut().enumerate() {
-            let (mean, variance) = pass.seen_statistics(place);
-            for (sum, values) in [(means, mean), (variances, variance)] {
-                sum.resize(values.len(), 0.0);
-                sum.iter_mut()
-                    .zip(values)
-                    .for_each(|(s, v)| *s += f64::from(*v));
-            }
-        }
-    }
-    for (node, (means, variances)) in net.layers_mut().iter_mut().zip(sums) {
-        let Some(statistics) = node.statistics.as_mut().filter(|_| !node.frozen) else {
-            continue;
-        };
-        let mean = |sums: Vec<f64>| sums.iter().map(|s| (s / count as f64) as f32).collect();
-        (statistics.mean, statistics.variance) = (mean(means), mean(variances));
-    }
 }

@@ -9,6 +9,7 @@ pub use sparse::{read_sparse, write_sparse};
 
 use crate::examples::Examples;
 use crate::fit::{Progress, Trainer};
+use crate::layer::Layer;
 use crate::net::{Net, Node, Role};
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -126,10 +127,17 @@ pub fn prune_and_retrain(
         )));
     }
     let mut left = kept(net);
+    let dropouts = dropouts(net);
     for step in 1..=pruning.steps {
         let part = step as f32 / pruning.steps as f32;
         let keep: Vec<f32> = pruning.keep.iter().map(|share| share.powf(part)).collect();
         left = prune(net, &keep, pruning.by)?;
+        for &(place, rate, layer) in &dropouts {
+            let share = keep.get(layer).copied().unwrap_or(1.0);
+            net.layers_mut()[place].layer = Layer::Dropout {
+                rate: rate * share.sqrt(),
+            };
+        }
         let recipe = Recipe {
             seed: recipe.seed.wrapping_add(step as u64),
             ..recipe.clone()
@@ -137,4 +145,19 @@ pub fn prune_and_retrain(
         Trainer::new(&recipe).fit(net, data, &mut |told| progress(step, told))?;
     }
     Ok(left)
+}
+
+/// Place and rate of every dropout, and which layer with weights follows it. A sparser layer needs
+/// less of it: the rate goes with the root of the share that is left (Han et al. 2015, 3.2).
+fn dropouts(net: &Net) -> Vec<(usize, f32, usize)> {
+    let mut layers = 0;
+    let mut dropouts = Vec::new();
+    for (place, node) in net.layers().iter().enumerate() {
+        match node.layer {
+            Layer::Dropout { rate } => dropouts.push((place, rate, layers)),
+            _ if node.weights().is_some() => layers += 1,
+            _ => {}
+        }
+    }
+    dropouts
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use noroshi_engine::{LibraryOptions, ModelSource, Optimization, Options, Tensor, open};
 use noroshi_model::EngineKind;
+use noroshi_onnx::ModelProto;
 use noroshi_train::{
     Activation, EngineTeacher, Examples, Layer, Loss, Net, NetBuilder, Random, Recipe, Shape,
     Teacher, Trainer, Weights, fit,
@@ -65,6 +66,7 @@ fn answers_alike(name: &str, builder: NetBuilder) {
         net.export_onnx_unfolded().unwrap(),
     ] {
         model.check().unwrap();
+        comes_back(name, &net, &model, &inputs);
         let bytes = noroshi_onnx::encode(&model).unwrap();
         let mut engine = open(
             EngineKind::OnnxRuntime,
@@ -88,6 +90,34 @@ fn answers_alike(name: &str, builder: NetBuilder) {
             );
         }
     }
+}
+
+/// What was written is read, answers alike and is written alike.
+fn comes_back(name: &str, net: &Net, model: &ModelProto, inputs: &[f32]) {
+    let read = match Net::import_onnx(model) {
+        Ok(read) => read,
+        Err(Error::Operators(operators)) => {
+            let few = [
+                "DequantizeLinear",
+                "GreaterOrEqual",
+                "QuantizeLinear",
+                "Where",
+            ];
+            assert!(
+                operators.iter().all(|o| few.contains(&o.as_str())),
+                "{name}: {operators:?}"
+            );
+            return;
+        }
+        Err(error) => panic!("{name}: {error}"),
+    };
+    let (left, right) = (net.logits(inputs).unwrap(), read.logits(inputs).unwrap());
+    assert!(
+        left.iter().zip(&right).all(|(l, r)| (l - r).abs() < 1e-5),
+        "{name}"
+    );
+    let again = Net::import_onnx(&read.export_onnx_unfolded().unwrap()).unwrap();
+    assert_eq!(again.parameters(), read.parameters());
 }
 
 fn image() -> NetBuilder {

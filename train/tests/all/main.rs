@@ -4,6 +4,7 @@ mod candle_epoch;
 mod candle_graph;
 mod epoch;
 mod export;
+mod pack;
 mod read;
 mod repeat;
 mod shrink;
