@@ -1,6 +1,8 @@
 //! `make proof-tiny`: the bars of the models of a few kilobytes.
 
+mod anomaly;
 mod data;
+mod online;
 
 use crate::rows::{Proof, Row};
 
@@ -12,8 +14,20 @@ pub const PROOF: Proof = Proof {
     minutes_per_row: 15.0,
 };
 
-const ROWS: &[Row] = &[Row {
-    name: "data",
-    settings: "",
-    run: data::run,
-}];
+const ROWS: &[Row] = &[
+    Row {
+        name: "data",
+        settings: "",
+        run: data::run,
+    },
+    Row {
+        name: "online",
+        settings: "",
+        run: online::run,
+    },
+    Row {
+        name: "anomaly",
+        settings: "",
+        run: anomaly::run,
+    },
+];
