@@ -1,10 +1,13 @@
 //! The command line.
 
 mod measure;
+mod quantize;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
 
@@ -134,44 +137,14 @@ pub(crate) enum Model {
     Report(Report),
     /// Write a network of the survey as ONNX, with weights from a PyTorch state dict or random ones.
     Export(Export),
-    /// Make an int8 model of an ONNX CNN (static, per channel, QDQ).
-    Quantize(Quantize),
+    /// Make a model of 2 to 8 bits of an ONNX network, within a limit on its loss.
+    Quantize(Box<Quantize>),
     /// Compare two models on pictures: agreement, bytes, time.
     Compare(Compare),
     /// Prepare a version of a model from its files and push it to the cloud.
     Push(Push),
     /// Check a model file against its manifest, within limits. Used by the cloud.
     Check(Check),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Quantize {
-    /// The fp32 .onnx file.
-    pub file: PathBuf,
-    /// Pictures to calibrate with: files, or folders of PNG and JPEG.
-    #[arg(long, required = true, num_args = 1..)]
-    pub calibration: Vec<PathBuf>,
-    /// How pictures become inputs.
-    #[arg(long, value_enum)]
-    pub preset: Preset,
-    /// Where the int8 .onnx file goes.
-    #[arg(long)]
-    pub output: PathBuf,
-    /// How activation ranges are chosen.
-    #[arg(long, value_enum, default_value_t = Calibration::Best)]
-    pub method: Calibration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Calibration {
-    /// The toolkit's choice.
-    Best,
-    /// The whole range.
-    MinMax,
-    /// All but a few outliers.
-    Percentile,
-    /// The least squared error.
-    Mse,
 }
 
 /// How pictures become inputs, for the networks that we export.

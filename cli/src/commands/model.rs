@@ -3,6 +3,7 @@
 mod local;
 mod measure;
 mod push;
+mod quantize;
 
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Evaluate(evaluate) => measure::evaluate(evaluate, json),
         Model::Report(report) => measure::report(report, json),
         Model::Export(export) => local::export(export, json),
-        Model::Quantize(quantize) => local::quantize(quantize, json),
+        Model::Quantize(quantize) => quantize::run(quantize, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Push(push) if push.dry_run.is_some() => push::dry_run(push, json),

@@ -1,11 +1,8 @@
-//! What needs no cloud: inspect, export, quantize, compare, check.
+//! What needs no cloud: inspect, export, compare, check.
 
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use noroshi_compress::{
-    Network, Settings, Weights, inspect, pickle, plot, quantize, report, views,
-};
+use noroshi_compress::{Network, Settings, Weights, inspect, pickle, plot, report, views};
 use noroshi_model::{
     Digest, InputSpec, MAX_MANIFEST_BYTES, Manifest, ModelId, OutputSpec, VariantName,
 };
@@ -13,7 +10,7 @@ use noroshi_onnx as onnx;
 use serde_json::json;
 
 use super::measure;
-use crate::args::{self, Calibration, Preset};
+use crate::args::{self, Preset};
 use crate::error::{Failure, Tried};
 use crate::output;
 
@@ -151,56 +148,6 @@ pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     Ok(files)
-}
-
-impl From<Calibration> for quantize::Method {
-    fn from(method: Calibration) -> Self {
-        let word = match method {
-            Calibration::Best => "auto",
-            Calibration::MinMax => "min-max",
-            Calibration::Percentile => "percentile",
-            Calibration::Mse => "mse",
-        };
-        word.parse().expect("the words are the toolkit's own")
-    }
-}
-
-pub(super) fn quantize(command: &args::Quantize, as_json: bool) -> Result<(), Failure> {
-    let model = onnx::read(&command.file).tried(command.file.display())?;
-    let inputs = views::inputs(&pictures(&command.calibration)?, &command.preset.input(), 1)
-        .tried("the calibration pictures")?;
-    let options = quantize::Options {
-        method: command.method.into(),
-        ..Default::default()
-    };
-    let bar = if as_json {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(0)
-    };
-    bar.set_style(
-        ProgressStyle::with_template("{bar:30} {pos} of {len}  {msg}").tried("the progress bar")?,
-    );
-    let made = quantize::quantize(
-        &model,
-        &inputs,
-        &options,
-        &mut |step: quantize::Progress| {
-            bar.set_length(step.of as u64);
-            bar.set_position(step.done as u64);
-            bar.set_message(step.stage);
-        },
-    )
-    .tried(command.file.display())?;
-    bar.finish_and_clear();
-    onnx::write(&command.output, &made.model).tried(command.output.display())?;
-    if as_json {
-        let report = serde_json::to_value(&made.report).tried("the report")?;
-        return output::json(&json!({ "file": command.output, "report": report }));
-    }
-    println!("{}", made.report);
-    println!("written to {}", command.output.display());
-    Ok(())
 }
 
 pub(super) fn compare(command: &args::Compare, as_json: bool) -> Result<(), Failure> {
