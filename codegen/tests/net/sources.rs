@@ -2,6 +2,7 @@
 
 use noroshi_codegen::net::{Network, Sharing, Target, import};
 use noroshi_engine::{ModelSource, Tensor, TensorData, open};
+use noroshi_model::EngineKind;
 use noroshi_onnx::ModelProto;
 
 use crate::common::{
@@ -73,7 +74,12 @@ fn the_reference_agrees_with_onnx_runtime() {
         let model = quantized(&model);
         let network = import(&model).unwrap();
         let bytes = noroshi_onnx::encode(&model).unwrap();
-        let mut engine = open(&ModelSource::Bytes(&bytes), &engine_options()).unwrap();
+        let mut engine = open(
+            EngineKind::OnnxRuntime,
+            ModelSource::Bytes(&bytes),
+            &engine_options(),
+        )
+        .unwrap();
         let dims = model.graph().unwrap().input[0].dims().unwrap();
         let dims: Vec<usize> = dims.into_iter().map(|dim| dim.unwrap_or(1)).collect();
         let mut numbers = Numbers(5);

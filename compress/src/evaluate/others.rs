@@ -164,7 +164,7 @@ mod tests {
         };
         let seen = labels(&answers, &truth, &Groups::each(3), &Options::default()).unwrap();
         // First class: ranks of the right ones 1 and 3: (1 + 2/3) / 2; the second is perfect.
-        let expected = ((1.0 + 2.0 / 3.0) / 2.0 + 1.0) / 2.0;
+        let expected = f64::midpoint(f64::midpoint(1.0, 2.0 / 3.0), 1.0);
         assert!((seen.mean_average_precision.value - expected).abs() < 1e-12);
         assert!((seen.roc_auc.unwrap().value - 0.75).abs() < 1e-12);
         // Right 3, said 4, are 4.

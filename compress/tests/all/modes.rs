@@ -44,12 +44,12 @@ fn made(model: &ModelProto, inputs: &[Tensor], options: &Options) -> Quantized {
 /// All numbers of all outputs for each input.
 fn run(kind: EngineKind, bytes: &[u8], inputs: &[Tensor]) -> Vec<Vec<f32>> {
     let mut engine = open(kind, ModelSource::Bytes(bytes), &engine_options()).unwrap();
-    let mut answer = |input: &Tensor| {
+    let answer = |input: &Tensor| {
         let outputs = engine.run(std::slice::from_ref(input)).unwrap();
         let numbers = outputs.iter().flat_map(|t| t.to_f32().into_owned());
         numbers.collect()
     };
-    inputs.iter().map(|input| answer(input)).collect()
+    inputs.iter().map(answer).collect()
 }
 
 fn answers(model: &ModelProto, inputs: &[Tensor]) -> Vec<Vec<f32>> {

@@ -236,7 +236,7 @@ fn write_all(folder: &Path) {
     assert_eq!(count, 200);
     for round in 0..200 {
         let mut bytes = whole[round % 2].clone();
-        for _ in 0..1 + round % 5 {
+        for _ in 0..=round % 5 {
             let at = place(&mut numbers, bytes.len());
             match round % 3 {
                 0 => bytes[at] = numbers.bits() as u8,

@@ -112,7 +112,7 @@ fn student(pictures: &Pictures, seed: u64, taught: Option<(Loss, Net)>) -> Resul
     let data = &pictures.train;
     match taught {
         Some((loss, mut teacher)) => {
-            train(&mut net, data, &recipe(seed, loss), Some(&mut teacher))?
+            train(&mut net, data, &recipe(seed, loss), Some(&mut teacher))?;
         }
         None => train(&mut net, data, &recipe(seed, Recipe::default().loss), None)?,
     }
@@ -122,7 +122,7 @@ fn student(pictures: &Pictures, seed: u64, taught: Option<(Loss, Net)>) -> Resul
 /// A student that never sees the class; its bias is shifted by what serves held-out pictures.
 fn missing(pictures: &Pictures, seed: u64, teacher: Option<Net>) -> Result<Outcome> {
     let all = &pictures.train;
-    let seen = |place: &usize| place % HOLDOUT != 0 && all.labels()[*place] != MISSING;
+    let seen = |place: &usize| !place.is_multiple_of(HOLDOUT) && all.labels()[*place] != MISSING;
     let held: Vec<usize> = (0..all.len()).step_by(HOLDOUT).collect();
     let data = all.select(&(0..all.len()).filter(seen).collect::<Vec<_>>());
     let mut net = fresh(seed)?;

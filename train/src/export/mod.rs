@@ -7,6 +7,7 @@ use noroshi_onnx::ModelProto;
 
 use crate::Result;
 use crate::net::Net;
+pub(crate) use fold::affine;
 use graph::Graph;
 
 /// Operators that are written: `HardSwish` came with 14, per-channel `DequantizeLinear` with 13.

@@ -10,7 +10,7 @@ mod finish;
 mod plan;
 
 use noroshi_engine::binary::{
-    Border, Element, Finish, Input, Layer as Packed, Layout, Network, Pool as PackedPool, Product,
+    Border, Element, Finish, Input, Layer as Packed, Layout, Network, Pool as PackedPool,
     Weights as PackedWeights, Window, pack_signs,
 };
 

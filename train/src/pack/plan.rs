@@ -147,7 +147,7 @@ impl Packer {
                     .first()
                     .map_or(0.0, |s| s.max(SMALLEST_STEP));
                 let inverse = 1.0 / step;
-                let level = |x: f32| round((x * inverse).max(0.0).min(3.0)) as u8;
+                let level = |x: f32| round((x * inverse).clamp(0.0, 3.0)) as u8;
                 (pending.levels(level), Flow::Whole(step))
             }
             _ => {

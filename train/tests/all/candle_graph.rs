@@ -88,7 +88,7 @@ fn compare() -> Result<()> {
     let examples = Examples::classes(net.input(), inputs, labels, 3).unwrap();
     let mut told = 0.0;
     fit(&mut net, &examples, &recipe, &mut |progress| {
-        told = progress.loss
+        told = progress.loss;
     })
     .unwrap();
     let wanted = wanted.to_scalar::<f32>()?;

@@ -6,8 +6,8 @@ use noroshi_engine::{LibraryOptions, ModelSource, Optimization, Options, Tensor,
 use noroshi_model::EngineKind;
 use noroshi_onnx::ModelProto;
 use noroshi_train::{
-    Activation, EngineTeacher, Examples, Layer, Loss, Net, NetBuilder, Random, Recipe, Shape,
-    Teacher, Trainer, Weights, fit,
+    Activation, EngineTeacher, Error, Examples, Layer, Loss, Net, NetBuilder, Random, Recipe,
+    Shape, Teacher, Trainer, Weights, fit,
 };
 
 /// The graph as it is: when ONNX Runtime fuses a layer of few bits, it rounds the bias to whole steps

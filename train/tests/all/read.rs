@@ -17,5 +17,5 @@ fn arrays_become_examples() {
         ..Recipe::default()
     };
     fit(&mut net, &examples, &recipe, &mut |_| ()).unwrap();
-    assert_eq!(score(&net, &examples).unwrap().accuracy, 1.0);
+    assert!(score(&net, &examples).unwrap().accuracy > 0.999);
 }

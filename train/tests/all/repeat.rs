@@ -160,7 +160,7 @@ fn pruned_weights_stay_zero() {
         for parameter in &mut node.parameters {
             parameter.mask = Some(
                 (0..parameter.values.len())
-                    .map(|p| (p % 3 > 0) as u8 as f32)
+                    .map(|p| f32::from(u8::from(p % 3 > 0)))
                     .collect(),
             );
             parameter.apply_mask();

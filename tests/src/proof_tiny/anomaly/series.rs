@@ -42,7 +42,7 @@ struct Source {
 
 impl Source {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed ^ 0x5e11e5);
+        let mut chance = Chance::new(seed ^ 0x005e_11e5);
         let mut between = |low: f64, high: f64| low + (high - low) * chance.part();
         let noise = between(0.1, 2.0);
         let mut wave = || {
