@@ -250,16 +250,22 @@ impl Cloud {
             .expiring_desired(now_ms.saturating_add(half))
             .await?
         {
-            match key.split_once('/') {
-                Some((site, _)) => {
-                    let site = site
-                        .parse()
-                        .map_err(|error| Error::corrupt("site id", error))?;
-                    self.issue_site(&site).await?;
-                }
-                None => {
-                    self.issue_device(&key).await?;
-                }
+            self.issue(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// Issues the document of the peer `key`: a site's for its gateway, or a device's.
+    pub(crate) async fn issue(&self, key: &str) -> Result<()> {
+        match key.split_once('/') {
+            Some((site, _)) => {
+                let site = site
+                    .parse()
+                    .map_err(|error| Error::corrupt("site id", error))?;
+                self.issue_site(&site).await?;
+            }
+            None => {
+                self.issue_device(key).await?;
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use noroshi_protocol::{DeviceId, Identity};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::PeerRow;
 
 /// The longest time between two looks.
@@ -61,18 +61,7 @@ impl Cloud {
         if let Some(peer) = peer.as_ref().filter(|peer| peer.revoked_ms.is_some()) {
             return self.cut_off(peer).await;
         }
-        match key.split_once('/') {
-            Some((site, _)) => {
-                let site = site
-                    .parse()
-                    .map_err(|error| Error::corrupt("site id", error))?;
-                self.issue_site(&site).await?;
-            }
-            None => {
-                self.issue_device(key).await?;
-            }
-        }
-        Ok(())
+        self.issue(key).await
     }
 
     /// Ends the session of a revoked peer, and clears what is retained for it.

@@ -1,30 +1,12 @@
 //! What can go wrong when a model file is read, changed or measured.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A failure of this crate. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file or a part of it is beyond what is believed.
-    #[error("{what} is {actual}, more than the {limit} that is accepted")]
-    TooLarge {
-        /// What was counted, with its unit.
-        what: String,
-        /// The count found.
-        actual: u64,
-        /// The highest count accepted.
-        limit: u64,
-    },
-    /// The bytes are not a model that is understood here.
+    /// A file could not be reached, is beyond what is believed, or is no model.
     #[error(transparent)]
     Onnx(#[from] noroshi_onnx::Error),
     /// The bytes are not a PyTorch state dict.
@@ -74,8 +56,18 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure to reach `path`.
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::File { path, source }
+        let named = noroshi_onnx::Error::file(path);
+        move |source| named(source).into()
+    }
+
+    /// `what`, with its unit, is `actual`, and `limit` is believed.
+    pub(crate) fn too_large(what: impl Into<String>, actual: u64, limit: u64) -> Self {
+        noroshi_onnx::Error::TooLarge {
+            what: what.into(),
+            actual,
+            limit,
+        }
+        .into()
     }
 
     /// A fault in an ONNX model.

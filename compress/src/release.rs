@@ -184,12 +184,8 @@ pub fn blob_of(path: &Path) -> Result<Blob> {
         length += read as u64;
         if length > noroshi_model::MAX_MODEL_BYTES {
             let limit = noroshi_model::MAX_MODEL_BYTES;
-            let what = "the file's size in bytes".into();
-            return Err(Error::TooLarge {
-                what,
-                actual: length,
-                limit,
-            });
+            let what = "the file's size in bytes";
+            return Err(Error::too_large(what, length, limit));
         }
         context.update(&buffer[..read]);
     }

@@ -196,6 +196,21 @@ pub(crate) fn check_inputs(described: &[TensorDescription], inputs: &[Tensor]) -
     Ok(())
 }
 
+/// Most samples that engines of ours take at a time.
+const MAX_BATCH: usize = 4_096;
+
+/// Samples in `inputs`, which are the one tensor, batch first, that `described` asks for.
+pub(crate) fn batch_of(described: &[TensorDescription], inputs: &[Tensor]) -> Result<usize> {
+    check_inputs(described, inputs)?;
+    let batch = inputs[0].shape()[0];
+    if batch == 0 || batch > MAX_BATCH {
+        return Err(EngineError::Input(format!(
+            "a batch has 1 to {MAX_BATCH} samples, this one {batch}"
+        )));
+    }
+    Ok(batch)
+}
+
 impl TensorDescription {
     /// Whether a tensor of `shape` fits.
     pub fn admits(&self, shape: &[usize]) -> bool {

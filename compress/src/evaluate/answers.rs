@@ -43,11 +43,11 @@ impl Model {
         let needed = inspect(&file)?.requirements().peak_memory;
         let free = free_memory();
         if needed > free {
-            return Err(Error::TooLarge {
-                what: "the memory that the model needs, in bytes,".into(),
-                actual: needed,
-                limit: free,
-            });
+            return Err(Error::too_large(
+                "the memory that the model needs, in bytes,",
+                needed,
+                free,
+            ));
         }
         // The engine gets one piece: external data are joined in, the file alone is handed over.
         let whole = prost::Message::encoded_len(&file) as u64;
@@ -186,11 +186,11 @@ impl Answers {
             )));
         }
         if self.values.len() + numbers.len() > KEPT_LIMIT {
-            return Err(Error::TooLarge {
-                what: "the number of answers, in numbers,".into(),
-                actual: (self.values.len() + numbers.len()) as u64,
-                limit: KEPT_LIMIT as u64,
-            });
+            return Err(Error::too_large(
+                "the number of answers, in numbers,",
+                (self.values.len() + numbers.len()) as u64,
+                KEPT_LIMIT as u64,
+            ));
         }
         self.values.extend_from_slice(&numbers);
         Ok(())

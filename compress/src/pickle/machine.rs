@@ -26,11 +26,11 @@ pub(super) fn run(bytes: &[u8]) -> Result<(Outcome, &[u8])> {
             return Ok((Outcome::new(machine.values, top), machine.rest));
         }
     }
-    Err(Error::TooLarge {
-        what: "the number of instructions in the pickle".into(),
-        actual: INSTRUCTION_LIMIT as u64 + 1,
-        limit: INSTRUCTION_LIMIT as u64,
-    })
+    Err(Error::too_large(
+        "the number of instructions in the pickle",
+        INSTRUCTION_LIMIT as u64 + 1,
+        INSTRUCTION_LIMIT as u64,
+    ))
 }
 
 struct Machine<'a> {

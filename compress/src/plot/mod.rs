@@ -139,11 +139,11 @@ impl Plot {
     fn shapes(&self) -> Result<Vec<shape::Shape>> {
         let points: usize = self.series.iter().map(|series| series.points.len()).sum();
         if points > POINT_LIMIT {
-            return Err(Error::TooLarge {
-                what: "the number of points of a picture".into(),
-                actual: points as u64,
-                limit: POINT_LIMIT as u64,
-            });
+            return Err(Error::too_large(
+                "the number of points of a picture",
+                points as u64,
+                POINT_LIMIT as u64,
+            ));
         }
         layout::shapes(self)
             .ok_or_else(|| Error::Compare("there is nothing to draw a picture of".into()))

@@ -6,8 +6,9 @@ use noroshi_onnx::{DataType, ModelProto, NodeProto, TensorProto};
 /// Oldest operator set that is brought up.
 const OLDEST: i64 = 9;
 
-/// Operators that mean the same in all sets from [`OLDEST`] to 13.
-const UNCHANGED: [&str; 36] = [
+/// Operators that mean the same in all sets from [`OLDEST`] to [`NARROW_OPSET`], as far as an
+/// attribute of theirs that came later has its old meaning when it is absent.
+const STEADY: [&str; 35] = [
     "Conv",
     "Gemm",
     "MatMul",
@@ -40,57 +41,17 @@ const UNCHANGED: [&str; 36] = [
     "Exp",
     "Sqrt",
     "Pow",
-    "ReduceMean",
     "LRN",
     "Slice",
     "Neg",
 ];
 
-/// The operator set since which 4-bit integers may be cast and restored by blocks.
-pub(super) const NARROW_OPSET: i64 = 21;
+/// One that means the same in all sets from [`OLDEST`] to 13 only.
+const STEADY_TO_13: &str = "ReduceMean";
 
-/// The version of the format to which that set belongs.
-const NARROW_IR: i64 = 10;
-
-/// Operators that mean the same in all sets from 13 to [`NARROW_OPSET`], as far as an attribute of
-/// theirs that came later has its old meaning when it is absent.
-const STEADY: [&str; 45] = [
-    "Conv",
-    "Gemm",
-    "MatMul",
-    "Relu",
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "AveragePool",
-    "MaxPool",
-    "BatchNormalization",
-    "Flatten",
-    "Reshape",
-    "Transpose",
-    "Concat",
-    "Identity",
-    "Sigmoid",
-    "HardSigmoid",
+/// Those that mean the same from 13 to [`NARROW_OPSET`] only.
+const STEADY_FROM_13: [&str; 10] = [
     "HardSwish",
-    "LeakyRelu",
-    "PRelu",
-    "Elu",
-    "Tanh",
-    "Shape",
-    "Gather",
-    "Constant",
-    "Cast",
-    "ConvTranspose",
-    "Exp",
-    "Sqrt",
-    "Pow",
-    "LRN",
-    "Slice",
-    "Neg",
     "Clip",
     "Squeeze",
     "Unsqueeze",
@@ -102,6 +63,16 @@ const STEADY: [&str; 45] = [
     "InstanceNormalization",
 ];
 
+/// The operator set since which 4-bit integers may be cast and restored by blocks.
+pub(super) const NARROW_OPSET: i64 = 21;
+
+/// The version of the format to which that set belongs.
+const NARROW_IR: i64 = 10;
+
+fn keeps_from_13(operator: &str) -> bool {
+    STEADY.contains(&operator) || STEADY_FROM_13.contains(&operator)
+}
+
 /// Declares `model`, of set 13 or newer, to be of set `target`, or names the operator that stands
 /// in the way; then nothing is changed.
 pub(super) fn raise(model: &mut ModelProto, target: i64) -> Result<()> {
@@ -110,7 +81,7 @@ pub(super) fn raise(model: &mut ModelProto, target: i64) -> Result<()> {
         let changed = graph
             .node
             .iter()
-            .find(|node| node.is_standard() && !STEADY.contains(&node.op_type.as_str()));
+            .find(|node| node.is_standard() && !keeps_from_13(&node.op_type));
         if let Some(node) = changed {
             return Err(Error::Quantize(format!(
                 "4-bit weights need opset {target}, and the meaning of {} may have changed up to \
@@ -147,7 +118,7 @@ pub(super) fn upgrade(model: &mut ModelProto, target: i64) -> Result<()> {
             "Softmax" | "LogSoftmax" if matches!(node.int("axis"), None | Some(-1 | 1)) => {
                 node.attribute.retain(|attribute| attribute.name != "axis");
             }
-            operator if UNCHANGED.contains(&operator) => {}
+            operator if STEADY.contains(&operator) || operator == STEADY_TO_13 => {}
             operator => {
                 return Err(Error::Quantize(format!(
                     "the model is of opset {from} and holds {operator}, whose meaning has \

@@ -9,12 +9,10 @@ use super::pack::{BitMatrix, ByteMatrix};
 use super::rows::Geometry;
 use super::shape::{Figures, Kind, Shape, bytes_of};
 use super::value::{Bytes, Planes, Value};
-use crate::engine::{Engine, TensorDescription, check_inputs};
-use crate::error::{EngineError, Result};
+use crate::engine::{Engine, TensorDescription, batch_of};
+use crate::error::Result;
 use crate::tensor::{Tensor, TensorData};
 
-/// Most samples in one run.
-const MAX_BATCH: usize = 4_096;
 /// Bytes between two layers that samples which run together may take.
 const TOGETHER: u64 = 1 << 20;
 /// Rows whose sums are made and finished together, so that they stay in the nearest cache.
@@ -145,13 +143,7 @@ impl Engine for BinaryEngine {
     }
 
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        check_inputs(self.inputs(), inputs)?;
-        let batch = inputs[0].shape()[0];
-        if batch == 0 || batch > MAX_BATCH {
-            return Err(EngineError::Input(format!(
-                "a batch has 1 to {MAX_BATCH} samples, this one {batch}"
-            )));
-        }
+        let batch = batch_of(self.inputs(), inputs)?;
         let shape = self.source.shape()?;
         let length = shape.pixels() * shape.channels;
         let mut answer = Vec::new();

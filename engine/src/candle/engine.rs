@@ -9,12 +9,9 @@ use noroshi_model::ElementType;
 use super::graph::{Graph, Layer};
 use super::weight::Stored;
 use super::{gguf, safetensors};
-use crate::engine::{Engine, TensorDescription, check_inputs, guarded};
+use crate::engine::{Engine, TensorDescription, batch_of, guarded};
 use crate::error::{EngineError, Result};
 use crate::tensor::Tensor;
-
-/// Most samples in one run.
-const MAX_BATCH: usize = 4_096;
 
 /// A model opened in candle.
 pub(crate) struct CandleEngine {
@@ -162,13 +159,7 @@ impl Engine for CandleEngine {
     }
 
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        check_inputs(self.inputs(), inputs)?;
-        let batch = inputs[0].shape()[0];
-        if batch == 0 || batch > MAX_BATCH {
-            return Err(EngineError::Input(format!(
-                "a batch has 1 to {MAX_BATCH} samples, this one {batch}"
-            )));
-        }
+        let batch = batch_of(self.inputs(), inputs)?;
         guarded(|| {
             let mut numbers = inputs[0].to_f32().into_owned();
             for step in &self.steps {

@@ -179,22 +179,17 @@ type Scores = [f32; CLASSES_AT_MOST as usize];
 impl Settings {
     /// For classification of `features` numbers into `classes`.
     pub fn classification(features: u16, classes: u8, seed: u64) -> Self {
-        Self {
-            task: Task::Classification { classes },
-            features,
-            bytes: ARENA_BYTES_AT_MOST,
-            trees: 8,
-            candidates: 8,
-            growing: 30,
-            root_alarm: true,
-            seed,
-        }
+        Self::usual(Task::Classification { classes }, features, seed)
     }
 
     /// For a number from `features` numbers.
     pub fn regression(features: u16, seed: u64) -> Self {
+        Self::usual(Task::Regression, features, seed)
+    }
+
+    fn usual(task: Task, features: u16, seed: u64) -> Self {
         Self {
-            task: Task::Regression,
+            task,
             features,
             bytes: ARENA_BYTES_AT_MOST,
             trees: 8,

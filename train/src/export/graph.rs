@@ -210,11 +210,7 @@ impl Graph {
         };
         if let Some(Weights::LearnedStep { bits }) = node.weights() {
             let most = Weights::steps(bits);
-            let steps: Vec<f32> = node
-                .values(Role::Step)
-                .iter()
-                .map(|step| step.max(SMALLEST_STEP))
-                .collect();
+            let steps = node.steps();
             let row = parameter.values.len() / steps.len().max(1);
             let level = |(place, w): (usize, &f32)| {
                 round((w / steps[place / row]).clamp(-most, most)) as i8

@@ -48,6 +48,20 @@ impl<'a> Importer<'a> {
         self.push(node, layer, vec![input], |_| Ok(()))
     }
 
+    fn product(
+        &mut self,
+        node: &NodeProto,
+        layer: Layer,
+        weights: Vec<f32>,
+        bias: Option<Vec<f32>>,
+    ) -> Taken {
+        let input = self.value(node, 0)?;
+        self.push(node, layer, vec![input], |node| {
+            put(node, Role::Weight, weights)?;
+            bias.map_or(Ok(()), |bias| put(node, Role::Bias, bias))
+        })
+    }
+
     fn conv(&mut self, node: &NodeProto) -> Taken {
         let dims = self.sizes(node, 1)?;
         let [outputs, _, kernel @ ..] = dims.as_slice() else {
@@ -66,11 +80,7 @@ impl<'a> Importer<'a> {
             bias: bias.is_some(),
             weights: Weights::Float,
         });
-        let input = self.value(node, 0)?;
-        self.push(node, layer, vec![input], |node| {
-            put(node, Role::Weight, weights)?;
-            bias.map_or(Ok(()), |bias| put(node, Role::Bias, bias))
-        })
+        self.product(node, layer, weights, bias)
     }
 
     fn dense(&mut self, node: &NodeProto) -> Taken {
@@ -101,11 +111,7 @@ impl<'a> Importer<'a> {
             bias: bias.is_some(),
             weights: Weights::Float,
         });
-        let input = self.value(node, 0)?;
-        self.push(node, layer, vec![input], |node| {
-            put(node, Role::Weight, weights)?;
-            bias.map_or(Ok(()), |bias| put(node, Role::Bias, bias))
-        })
+        self.product(node, layer, weights, bias)
     }
 
     fn normalize(&mut self, node: &NodeProto) -> Taken {

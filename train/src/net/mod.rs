@@ -82,6 +82,12 @@ impl Node {
             .map_or(&[], |parameter| &parameter.values)
     }
 
+    /// The learned steps, none smaller than what is divided by.
+    pub(crate) fn steps(&self) -> Vec<f32> {
+        let steps = self.values(Role::Step).iter();
+        steps.map(|step| step.max(weights::SMALLEST_STEP)).collect()
+    }
+
     /// The parameter with this role, to change it.
     pub fn parameter_mut(&mut self, role: Role) -> Option<&mut Parameter> {
         self.parameters

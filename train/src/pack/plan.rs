@@ -235,11 +235,7 @@ fn weights(node: &Node, places: &[usize]) -> Result<(PackedWeights, Vec<f32>, i6
         }
         Some(Weights::LearnedStep { bits }) => {
             let most = Weights::steps(bits);
-            let steps: Vec<f32> = node
-                .values(Role::Step)
-                .iter()
-                .map(|step| step.max(SMALLEST_STEP))
-                .collect();
+            let steps = node.steps();
             let whole = |(row, step): (&[f32], &f32)| {
                 let inverse = 1.0 / step;
                 let level = |w: f32| round((w * inverse).clamp(-most, most)) as i8;
