@@ -57,6 +57,7 @@ fn argument_of(id: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually::eventually;
 
     #[test]
     fn a_child_is_found_by_its_argument() {
@@ -65,14 +66,21 @@ mod tests {
             .spawn()
             .unwrap();
         let own = std::process::id();
-        assert_eq!(of(own, "60"), [child.id()]);
-        assert!(of(own, "worker").is_empty());
-        child.kill().unwrap();
-        // Not reaped yet, but dead.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap();
+        // `spawn` returns when the new program is loaded, a moment before its arguments can be read.
+        let seen = eventually("the child is found", || async {
+            match of(own, "60") {
+                found if found == [child.id()] => Ok(()),
+                found => Err(format!("{found:?}")),
+            }
+        });
+        runtime.block_on(seen).unwrap();
+        assert!(of(own, "worker").is_empty());
+        child.kill().unwrap();
+        // Not reaped yet, but dead.
         runtime.block_on(wait_for_end(child.id())).unwrap();
         assert!(of(own, "60").is_empty());
         child.wait().unwrap();
