@@ -5,6 +5,7 @@
 //! descriptor to a worker. A worker copies a frame out and compares the slot's generation before
 //! and after: nothing that a worker writes is ever read by anybody.
 
+mod copy;
 mod layout;
 mod map;
 mod reader;

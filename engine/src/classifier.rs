@@ -52,13 +52,30 @@ impl Classifier {
 
     /// The `top` best labels for `frame`.
     pub fn classify(&mut self, frame: &Frame<'_>, top: usize) -> Result<Answer> {
-        let output = self.output(frame)?;
-        classify(&output, self.spec.activation, self.labels, top)
+        self.prepare(frame)?;
+        self.classify_prepared(top)
     }
 
     /// The task's output for `frame`, as the model gave it.
     pub fn output(&mut self, frame: &Frame<'_>) -> Result<Tensor> {
-        let input = self.preprocessor.run(frame)?;
+        self.prepare(frame)?;
+        self.infer()
+    }
+
+    /// The first half of [`classify`](Self::classify), for who measures the halves: makes
+    /// `frame` the input.
+    pub fn prepare(&mut self, frame: &Frame<'_>) -> Result<()> {
+        self.preprocessor.run(frame).map(drop)
+    }
+
+    /// The second half: the `top` best labels for the frame that was prepared last.
+    pub fn classify_prepared(&mut self, top: usize) -> Result<Answer> {
+        let output = self.infer()?;
+        classify(&output, self.spec.activation, self.labels, top)
+    }
+
+    fn infer(&mut self) -> Result<Tensor> {
+        let input = self.preprocessor.tensor();
         let mut outputs = self.engine.run(std::slice::from_ref(input))?;
         if self.output >= outputs.len() {
             return Err(EngineError::Output(format!(

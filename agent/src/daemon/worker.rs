@@ -140,7 +140,7 @@ impl WorkerProcess {
         };
         self.child.link.send(&order, &[]).await?;
         match self.child.link.receive().await? {
-            Report::Answer { ranked, cpu_us } => Ok(Outcome::Answer { ranked, cpu_us }),
+            Report::Answer { ranked, cpu_us, .. } => Ok(Outcome::Answer { ranked, cpu_us }),
             Report::Gone => Ok(Outcome::Nothing("the frame was written over".into())),
             Report::Failed { why } => Ok(Outcome::Nothing(why)),
             other => Err(unexpected(&other)),

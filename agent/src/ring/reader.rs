@@ -1,8 +1,9 @@
 //! The worker's side of a ring.
 
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
+use super::copy::copy_out;
 use super::layout::HEADER_WORDS;
 use super::map::{Access, Mapping};
 use super::{Geometry, Header};
@@ -58,7 +59,7 @@ impl Reader {
         }
         let header = Header::from_words(fields, &self.geometry);
         if let Ok(header) = &header {
-            copy(body, header.length(), pixels);
+            copy_out(body, header.length(), pixels);
         }
         // Everything above is loaded before the generation is looked at again.
         fence(Ordering::Acquire);
@@ -67,13 +68,4 @@ impl Reader {
         }
         header.map(Some)
     }
-}
-
-fn copy(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) {
-    let words = &words[..length.div_ceil(8)];
-    bytes.resize(words.len() * 8, 0);
-    for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
-        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-    }
-    bytes.truncate(length);
 }

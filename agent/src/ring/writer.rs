@@ -5,6 +5,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use rustix::fs::{MemfdFlags, fcntl_add_seals, ftruncate, memfd_create};
 
+use super::copy::copy_in;
 use super::layout::HEADER_WORDS;
 use super::map::{Access, Mapping};
 use super::seals::required;
@@ -74,19 +75,7 @@ impl Writer {
         for (word, value) in head[1..].iter().zip(header.to_words()) {
             word.store(value, Ordering::Relaxed);
         }
-        let chunks = pixels.chunks_exact(8);
-        let rest = chunks.remainder();
-        let whole = chunks.len();
-        for (word, chunk) in body.iter().zip(chunks) {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(chunk);
-            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
-        if !rest.is_empty() {
-            let mut bytes = [0; 8];
-            bytes[..rest.len()].copy_from_slice(rest);
-            body[whole].store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
+        copy_in(pixels, body);
         let written = writing + 1;
         head[0].store(written, Ordering::Release);
         Ok(written)

@@ -80,6 +80,8 @@ pub enum Report {
         ranked: Vec<(u32, f32)>,
         /// CPU time in microseconds.
         cpu_us: u32,
+        /// How much of it passed until the frame was the model's input.
+        input_us: u32,
     },
     /// The frame is no longer in its slot.
     Gone,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use noroshi_engine::{
     Classifier, Frame, GoldenReport, GoldenSet, LibraryOptions, ModelSource, Options, process_cpu,
@@ -184,21 +185,27 @@ impl Worker {
                 why: "no model is loaded".into(),
             };
         };
-        let answer = Frame::rgb(header.width, header.height, &self.pixels)
-            .and_then(|frame| model.classify(&frame, usize::from(top)));
-        match answer {
+        let prepared = Frame::rgb(header.width, header.height, &self.pixels)
+            .and_then(|frame| model.prepare(&frame));
+        let input_us = micros_since(began);
+        match prepared.and_then(|()| model.classify_prepared(usize::from(top))) {
             Ok(answer) => Report::Answer {
                 ranked: answer
                     .ranked
                     .iter()
                     .map(|score| (score.index as u32, score.score))
                     .collect(),
-                cpu_us: u32::try_from((process_cpu().saturating_sub(began)).as_micros())
-                    .unwrap_or(u32::MAX),
+                cpu_us: micros_since(began),
+                input_us,
             },
             Err(e) => Report::Failed { why: e.to_string() },
         }
     }
+}
+
+fn micros_since(began: Duration) -> u32 {
+    let spent = process_cpu().saturating_sub(began);
+    u32::try_from(spent.as_micros()).unwrap_or(u32::MAX)
 }
 
 fn read(file: OwnedFd, limit: usize) -> Result<Vec<u8>, AgentError> {

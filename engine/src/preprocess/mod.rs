@@ -102,6 +102,11 @@ impl Preprocessor {
         Ok(&self.tensor)
     }
 
+    /// The tensor of the last frame; zeros before the first.
+    pub const fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
     fn make_plan(&mut self, width: u32, height: u32) {
         let (x, y) = fit(&self.spec, width, height);
         let columns = Weights::new(width, x);

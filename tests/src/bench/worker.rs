@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
@@ -21,6 +20,14 @@ use crate::assets::asset;
 /// As in the agent's configuration.
 const MEMORY_BYTES: u64 = 512 << 20;
 const RING: u64 = 1;
+
+/// Milliseconds of CPU time that the worker's process took for a picture, as it says itself.
+pub(super) struct Spent {
+    /// From frame to labels.
+    pub(super) total_ms: f64,
+    /// Until the frame was the model's input.
+    pub(super) input_ms: f64,
+}
 
 /// A worker with a model loaded and pictures in its ring.
 pub(super) struct Worker {
@@ -101,8 +108,8 @@ impl Worker {
         Ok(self.link.send(&ring, &[memory.as_fd()]).await?)
     }
 
-    /// Lets it look at a picture; the CPU time that its process took, from frame to labels.
-    pub(super) async fn infer(&mut self, picture: usize) -> Result<Duration> {
+    /// Lets it look at a picture.
+    pub(super) async fn infer(&mut self, picture: usize) -> Result<Spent> {
         let slot = picture % self.generations.len();
         let order = Order::Infer {
             ring: RING,
@@ -112,7 +119,12 @@ impl Worker {
         };
         self.link.send(&order, &[]).await?;
         match self.link.receive().await? {
-            Report::Answer { cpu_us, .. } => Ok(Duration::from_micros(u64::from(cpu_us))),
+            Report::Answer {
+                cpu_us, input_us, ..
+            } => Ok(Spent {
+                total_ms: f64::from(cpu_us) / 1000.0,
+                input_ms: f64::from(input_us) / 1000.0,
+            }),
             other => bail!("the worker said {other:?}"),
         }
     }

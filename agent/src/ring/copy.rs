@@ -1,0 +1,89 @@
+//! Bytes in and out of shared words.
+//!
+//! Words are loaded and stored one by one, because another process may be at them; eight a turn,
+//! because a frame is a hundred thousand words and the loop around them costs more than they do.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const WORD: usize = 8;
+const BLOCK: usize = 8;
+
+/// Copies `length` bytes out of `words`, which hold them.
+pub(super) fn copy_out(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) {
+    let words = &words[..length.div_ceil(WORD)];
+    bytes.resize(words.len() * WORD, 0);
+    let (blocks, rest) = words.as_chunks::<BLOCK>();
+    let (out, out_rest) = bytes.as_chunks_mut::<{ BLOCK * WORD }>();
+    for (out, block) in out.iter_mut().zip(blocks) {
+        // Spelled out: built small, the compiler would make a loop of it.
+        let [a, b, c, d, e, f, g, h] = block;
+        let values = [
+            load(a),
+            load(b),
+            load(c),
+            load(d),
+            load(e),
+            load(f),
+            load(g),
+            load(h),
+        ];
+        *out = values.as_flattened().try_into().expect("as long");
+    }
+    for (out, word) in out_rest.as_chunks_mut::<WORD>().0.iter_mut().zip(rest) {
+        *out = word.load(Ordering::Relaxed).to_ne_bytes();
+    }
+    bytes.truncate(length);
+}
+
+#[inline(always)]
+fn load(word: &AtomicU64) -> [u8; WORD] {
+    word.load(Ordering::Relaxed).to_ne_bytes()
+}
+
+/// Copies `bytes` into `words`, which must be enough; the last word is filled up with zeros.
+pub(super) fn copy_in(bytes: &[u8], words: &[AtomicU64]) {
+    let (whole, rest) = bytes.as_chunks::<WORD>();
+    let (blocks, single) = whole.as_chunks::<BLOCK>();
+    let (wide, narrow) = words.split_at(blocks.len() * BLOCK);
+    for (block, words) in blocks.iter().zip(wide.as_chunks::<BLOCK>().0) {
+        let [a, b, c, d, e, f, g, h] = words;
+        store(a, block[0]);
+        store(b, block[1]);
+        store(c, block[2]);
+        store(d, block[3]);
+        store(e, block[4]);
+        store(f, block[5]);
+        store(g, block[6]);
+        store(h, block[7]);
+    }
+    for (bytes, word) in single.iter().zip(narrow) {
+        store(word, *bytes);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; WORD];
+        last[..rest.len()].copy_from_slice(rest);
+        store(&narrow[single.len()], last);
+    }
+}
+
+#[inline(always)]
+fn store(word: &AtomicU64, bytes: [u8; WORD]) {
+    word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_comes_back() {
+        let words: Vec<AtomicU64> = (0..40).map(|_| AtomicU64::new(u64::MAX)).collect();
+        let mut back = vec![1; 3];
+        for length in 0..300_usize {
+            let bytes: Vec<u8> = (0..length).map(|at| (at * 7 + length) as u8).collect();
+            copy_in(&bytes, &words);
+            copy_out(&words, length, &mut back);
+            assert_eq!(back, bytes);
+        }
+    }
+}
