@@ -15,7 +15,9 @@ pub struct Api {
 impl Api {
     /// Signs in as `user`.
     pub async fn sign_in(base: &str, user: &str, password: &str) -> Result<Self> {
-        let client = Client::builder().build()?;
+        // A connection for each request: the server ends one on which it refused a body half read,
+        // and a request that is sent on it meanwhile would be lost.
+        let client = Client::builder().pool_max_idle_per_host(0).build()?;
         let body = serde_json::json!({ "username": user, "password": password });
         let answer = client
             .post(format!("{base}/api/v1/sessions"))

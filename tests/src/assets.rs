@@ -22,6 +22,13 @@ pub fn asset(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Engine options with the library that `make setup` brought.
+pub fn engine_options() -> Result<noroshi_engine::Options> {
+    let mut options = noroshi_engine::Options::default();
+    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
+    Ok(options)
+}
+
 /// One photo of `tests/assets/photos.toml`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Photo {

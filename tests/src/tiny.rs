@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use noroshi_compress::{Network, Settings, Weights, build, release, views};
-use noroshi_engine::{GoldenSet, Options};
+use noroshi_engine::GoldenSet;
 use noroshi_model::{Blob, Digest, Label, Manifest, Measured, Task};
 
 use crate::api::Api;
-use crate::assets::{Role, asset, photos};
+use crate::assets::{Role, engine_options, photos};
 
 /// The tests' model.
 pub const MODEL: &str = "tiny";
@@ -38,8 +38,7 @@ pub fn version(folder: &Path, version: u32) -> Result<Version> {
     let path = folder.join(format!("tiny-{version}.onnx"));
     noroshi_onnx::write(&path, &model)?;
     let labels: Vec<String> = (0..CLASSES).map(|class| format!("class {class}")).collect();
-    let mut options = Options::default();
-    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
+    let options = engine_options()?;
     let photo = photos(Role::Selection)?
         .into_iter()
         .next()

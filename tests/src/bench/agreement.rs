@@ -11,8 +11,8 @@ use noroshi_engine::{ModelSource, Tensor, open};
 use noroshi_model::EngineKind;
 
 use super::peer;
-use super::release::{options, write_tensor};
-use crate::assets::Role;
+use super::release::write_tensor;
+use crate::assets::{Role, engine_options};
 use crate::claims::{Claim, rounded};
 use crate::models::{pictures, prepared};
 
@@ -65,7 +65,7 @@ pub(super) fn measure(network: &str) -> Result<Vec<Claim>> {
 /// The best class of each input.
 fn answers(model: &Path, inputs: &[Tensor]) -> Result<Vec<usize>> {
     let source = ModelSource::Path(model);
-    let mut engine = open(EngineKind::OnnxRuntime, source, &options()?)?;
+    let mut engine = open(EngineKind::OnnxRuntime, source, &engine_options()?)?;
     inputs
         .iter()
         .map(|input| {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use image::RgbImage;
 use noroshi_compress::{Network, Settings, release, views};
-use noroshi_engine::{Options, Preprocessor};
+use noroshi_engine::Preprocessor;
 use noroshi_model::{InputSpec, Label, Measured, Task};
 
-use crate::assets::{Role, asset, workspace};
+use crate::assets::{Role, asset, engine_options, workspace};
 use crate::models::{Prepared, pictures, prepared};
 use crate::process::program;
 
@@ -46,13 +46,6 @@ pub(super) fn build(name: &str) -> &'static str {
     }
 }
 
-/// Options with the library that `make setup` brought.
-pub(super) fn options() -> Result<Options> {
-    let mut options = Options::default();
-    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
-    Ok(options)
-}
-
 /// Writes the manifest of `network` with both its variants to `folder`.
 pub(super) fn released(network: &str, folder: &Path) -> Result<Released> {
     let files = prepared(network)?;
@@ -82,7 +75,8 @@ pub(super) fn released(network: &str, folder: &Path) -> Result<Released> {
         output: kind.output_spec(),
     };
     let variants = [variant("int8", &files.int8)?, variant("fp32", &files.fp32)?];
-    let manifest = release::prepare(description, &variants, &[golden], &options()?)?.manifest;
+    let manifest =
+        release::prepare(description, &variants, &[golden], &engine_options()?)?.manifest;
     let manifest_file = folder.join("manifest.json");
     std::fs::write(&manifest_file, manifest.to_json()?)?;
     Ok(Released {

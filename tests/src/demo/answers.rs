@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use noroshi_compress::{Network, Settings};
-use noroshi_engine::{Classifier, ModelSource, Options};
+use noroshi_engine::{Classifier, ModelSource};
 use noroshi_model::EngineKind;
 use serde_json::{Value, json};
 
-use crate::assets::{Role, photos};
+use crate::assets::{Role, engine_options, photos};
 use crate::fleet::Fleet;
 use crate::models::Prepared;
 
@@ -81,7 +81,7 @@ fn classifier(file: &Path) -> Result<Classifier> {
     let engine = noroshi_engine::open(
         EngineKind::OnnxRuntime,
         ModelSource::Path(file),
-        &options()?,
+        &engine_options()?,
     )?;
     let input = network.input_spec(&Settings::default());
     Ok(Classifier::new(
@@ -90,10 +90,4 @@ fn classifier(file: &Path) -> Result<Classifier> {
         &network.output_spec(),
         1000,
     )?)
-}
-
-fn options() -> Result<Options> {
-    let mut options = Options::default();
-    options.library.path = Some(crate::assets::asset("onnxruntime/libonnxruntime.so")?);
-    Ok(options)
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use noroshi_engine::{LibraryOptions, ModelSource, Options, Tensor, open};
+use noroshi_engine::{ModelSource, Options, Tensor, open};
 use noroshi_model::EngineKind;
 use serde_json::Value;
 
-use crate::assets::asset;
+use crate::assets::engine_options;
 use crate::claims::Claim;
 use crate::process::program;
 use crate::rows::Context;
@@ -186,11 +186,7 @@ fn json(command: &mut Command) -> Result<Value> {
 fn runs(network: &Expected, path: &Path) -> Result<Claim> {
     let options = Options {
         threads: 2,
-        library: LibraryOptions {
-            path: Some(asset("onnxruntime/libonnxruntime.so")?),
-            ..LibraryOptions::default()
-        },
-        ..Options::default()
+        ..engine_options()?
     };
     let mut engine = open(EngineKind::OnnxRuntime, ModelSource::Path(path), &options)?;
     let side = network.side;

@@ -22,7 +22,7 @@ const LOSSES: [f64; 3] = [0.002, 0.003, 0.010];
 
 pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
     let pictures = Pictures::load("mnist10k")?;
-    let settings = json!({ "epochs": [EPOCHS, MORE], "batch": 50, "rates": RATES, "shift": 2 });
+    let settings = settings();
     let first = Nets::default();
     let taught = |seed: u64, bits: Option<u8>| taught(&pictures, &first, seed, bits);
     let float = context.judge("float", &settings, |seed| taught(seed, None))?;
@@ -35,6 +35,11 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
         claims.extend(judged.claims);
     }
     Ok(claims)
+}
+
+/// What decides how the networks come out.
+pub(super) fn settings() -> serde_json::Value {
+    json!({ "epochs": [EPOCHS, MORE], "batch": 50, "rates": RATES, "shift": 2 })
 }
 
 fn loses(name: &str, float: &Judged, judged: &Judged, most: f64, labels: &[u16]) -> Claim {
@@ -63,19 +68,28 @@ fn recipe(seed: u64, epochs: usize, rate: f32) -> Recipe {
     }
 }
 
+/// The float network of this row, as [`taught`] makes it.
+pub(super) fn float(pictures: &Pictures, seed: u64) -> Result<Net> {
+    further(pictures, base(pictures, seed)?, seed)
+}
+
+fn base(pictures: &Pictures, seed: u64) -> Result<Net> {
+    let mut net = layers(seed, None)?;
+    let recipe = recipe(seed, EPOCHS, RATES[0]);
+    train(&mut net, &pictures.train, &recipe, None)?;
+    Ok(net)
+}
+
+fn further(pictures: &Pictures, mut net: Net, seed: u64) -> Result<Net> {
+    let recipe = recipe(seed + 1000, MORE, RATES[1]);
+    train(&mut net, &pictures.train, &recipe, None)?;
+    Ok(net)
+}
+
 /// A float network, trained on as itself or with learned steps.
 fn taught(pictures: &Pictures, first: &Nets, seed: u64, bits: Option<u8>) -> Result<Outcome> {
-    let first = first.of(seed, || {
-        let mut net = layers(seed, None)?;
-        train(
-            &mut net,
-            &pictures.train,
-            &recipe(seed, EPOCHS, RATES[0]),
-            None,
-        )?;
-        Ok(net)
-    })?;
-    let mut net = match bits {
+    let first = first.of(seed, || base(pictures, seed))?;
+    let net = match bits {
         None => first,
         Some(bits) => {
             let mut few = layers(seed, Some(bits))?;
@@ -91,12 +105,7 @@ fn taught(pictures: &Pictures, first: &Nets, seed: u64, bits: Option<u8>) -> Res
             })?
         }
     };
-    train(
-        &mut net,
-        &pictures.train,
-        &recipe(seed + 1000, MORE, RATES[1]),
-        None,
-    )?;
+    let net = further(pictures, net, seed)?;
     pictures.outcome(seed, &net, &onnx(&net)?)
 }
 

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod bits;
+mod curve;
 mod distillation;
 mod fitnets;
 mod pruning;
@@ -45,5 +46,10 @@ const ROWS: &[Row] = &[
         name: "bits",
         settings: bits::SETTINGS,
         run: bits::run,
+    },
+    Row {
+        name: "curve",
+        settings: curve::SETTINGS,
+        run: curve::run,
     },
 ];

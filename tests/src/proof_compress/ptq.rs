@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use noroshi_compress::pickle::StateDict;
 use noroshi_compress::{Network, Settings, Weights, build};
-use noroshi_engine::{ModelSource, Options, Tensor, open};
+use noroshi_engine::{ModelSource, Tensor, open};
 use noroshi_model::EngineKind;
 use noroshi_onnx::ModelProto;
 
-use crate::assets::asset;
+use crate::assets::{asset, engine_options};
 use crate::claims::Claim;
 use crate::rows::{Context, Row};
 
@@ -90,17 +90,10 @@ fn time(_: &Context) -> Result<Vec<Claim>> {
     Ok(claims)
 }
 
-/// The engine with the library that `make setup` brought.
-fn engine() -> Result<Options> {
-    let mut options = Options::default();
-    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
-    Ok(options)
-}
-
 /// The numbers of the first output for each input.
-fn logits(bytes: &[u8], inputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+pub(super) fn logits(bytes: &[u8], inputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
     let source = ModelSource::Bytes(bytes);
-    let mut engine = open(EngineKind::OnnxRuntime, source, &engine()?)?;
+    let mut engine = open(EngineKind::OnnxRuntime, source, &engine_options()?)?;
     inputs
         .iter()
         .map(|input| {

@@ -14,6 +14,7 @@ use crate::rows::Context;
 use crate::rows::seeds::Outcome;
 
 /// Pictures to learn from and to be judged by.
+#[derive(Clone)]
 pub(super) struct Pictures {
     pub(super) train: Examples,
     pub(super) test: Examples,

@@ -12,8 +12,8 @@ use noroshi_compress::{Settings, views};
 use noroshi_engine::Tensor;
 use noroshi_onnx::{ModelProto, encode};
 
-use super::{Subject, engine, logits, photos};
-use crate::assets::Role;
+use super::{Subject, logits, photos};
+use crate::assets::{Role, engine_options};
 use crate::bench::peer;
 use crate::claims::{Claim, rounded};
 
@@ -130,7 +130,7 @@ fn choose(
         let options = Options {
             equalize,
             rounding: Rounding::Hessian,
-            engine: engine()?,
+            engine: engine_options()?,
             ..Options::default()
         };
         eprintln!("ptq: {}: calibrating", subject.word);
@@ -305,7 +305,7 @@ fn refused(name: &str, float: &ModelProto, inputs: &Inputs) -> Result<Claim> {
         weights: noroshi_compress::quantize::WeightRange::Largest,
         weight_bits: Bits::new(2)?,
         correct_biases: false,
-        engine: engine()?,
+        engine: engine_options()?,
         ..Options::default()
     };
     let study = Study::new(float, &inputs.calibration, &options, &mut |_| {})?;

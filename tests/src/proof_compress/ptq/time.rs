@@ -6,8 +6,8 @@ use noroshi_compress::{Settings, views};
 use noroshi_engine::{Engine, ModelSource, Tensor, isa, open, process_cpu};
 use noroshi_model::EngineKind;
 
-use super::{Subject, engine, photos};
-use crate::assets::Role;
+use super::{Subject, photos};
+use crate::assets::{Role, engine_options};
 use crate::claims::{Claim, rounded};
 
 const KINDS: [&str; 3] = ["fp32", "ours", "peer"];
@@ -32,7 +32,7 @@ pub(super) fn measure(subject: &Subject) -> Result<Vec<Claim>> {
                 path.display()
             );
             let source = ModelSource::Path(&path);
-            Ok(open(EngineKind::OnnxRuntime, source, &engine()?)?)
+            Ok(open(EngineKind::OnnxRuntime, source, &engine_options()?)?)
         })
         .collect::<Result<Vec<_>>>()?;
     let spec = subject.network.input_spec(&Settings::default());
