@@ -18,5 +18,5 @@ pub use error::{Error, Result};
 pub use file::{MAX_BYTES, decode, encode, read, write};
 pub use graph::{Index, NEWEST_IR, NEWEST_OPSET, prune, reads};
 pub use proto::*;
-pub use shapes::{Shapes, infer};
+pub use shapes::{FREE_SIDE, Shapes, infer};
 pub use tensor::{DataType, Element, half_to_f32};

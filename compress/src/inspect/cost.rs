@@ -32,7 +32,7 @@ pub(super) struct Costs {
     pub(super) parameters: u64,
     pub(super) folded_parameters: u64,
     pub(super) macs: u64,
-    pub(super) matmul_macs: u64,
+    pub(super) other_macs: u64,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -47,6 +47,7 @@ pub(super) fn count(
     let mut counted = HashSet::new();
     let mut costs = Costs::default();
     let mut saved = 0;
+    let mut seen_inside = HashSet::new();
     for node in &graph.node {
         let (mut parameters, mut weight_bytes) = (0, 0);
         for name in learned(node) {
@@ -63,10 +64,13 @@ pub(super) fn count(
         }
         let macs = macs(node, shapes).unwrap_or(0);
         saved += folding_saves(node, graph, &index, shapes);
+        let inside = inside(node, &mut seen_inside)?;
+        parameters += inside.0;
+        weight_bytes += inside.1;
         costs.parameters += parameters;
         let total = match node.op_type.as_str() {
-            "MatMul" | "MatMulInteger" | "QLinearMatMul" => &mut costs.matmul_macs,
-            _ => &mut costs.macs,
+            "Conv" | "ConvInteger" | "QLinearConv" | "Gemm" => &mut costs.macs,
+            _ => &mut costs.other_macs,
         };
         *total = total.saturating_add(macs);
         if parameters > 0 || macs > 0 {
@@ -155,9 +159,46 @@ fn macs(node: &NodeProto, shapes: &Shapes) -> Option<u64> {
             *of(1)?.get(usize::from(transposed))? as u64
         }
         "MatMul" | "MatMulInteger" | "QLinearMatMul" => *of(0)?.last()? as u64,
+        // Every input pixel meets every weight of its channel.
+        "ConvTranspose" => {
+            let input = product(of(0)?)?;
+            return input.checked_mul(product(of(1)?.get(1..)?)?);
+        }
+        // Every step and sample meets all weights.
+        "LSTM" | "GRU" | "RNN" => {
+            let steps = product(of(0)?.get(..2)?)?;
+            return steps.checked_mul(product(of(1)?)?.checked_add(product(of(2)?)?)?);
+        }
         _ => return None,
     };
     output.checked_mul(per_output)
+}
+
+/// Learned numbers and their bytes in the graphs inside a node, each tensor counted once.
+fn inside<'a>(node: &'a NodeProto, seen: &mut HashSet<*const TensorProto>) -> Result<(u64, u64)> {
+    let (mut parameters, mut bytes) = (0, 0);
+    for graph in node.subgraphs() {
+        let constants = super::constants(graph);
+        let sources = sources(graph, &constants);
+        for inner in &graph.node {
+            for name in learned(inner) {
+                let source = sources.get(name).copied().unwrap_or(name);
+                let tensor: Option<&&'a TensorProto> = constants
+                    .get(source)
+                    .filter(|tensor| is_learned(inner, tensor));
+                if let Some(tensor) = tensor
+                    && seen.insert(std::ptr::from_ref(*tensor))
+                {
+                    parameters += tensor.elements()? as u64;
+                    bytes += tensor.byte_len()?;
+                }
+            }
+            let deeper = self::inside(inner, seen)?;
+            parameters += deeper.0;
+            bytes += deeper.1;
+        }
+    }
+    Ok((parameters, bytes))
 }
 
 /// How many parameters fewer there are once this batch normalization is folded.

@@ -18,7 +18,7 @@ pub use cost::Layer;
 pub use fit::Fit;
 pub use histogram::{WeightHistogram, histograms};
 use noroshi_onnx::{
-    DataType, GraphProto, ModelProto, Shapes, TensorProto, ValueInfoProto, infer, read,
+    DataType, GraphProto, ModelProto, NodeProto, Shapes, TensorProto, ValueInfoProto, infer, read,
 };
 pub(crate) use table::grouped;
 
@@ -47,8 +47,8 @@ pub struct Inspection {
     pub folded_parameters: u64,
     /// Multiplications and additions of `Conv` and `Gemm` for one inference.
     pub macs: u64,
-    /// Those of `MatMul`, which `macs` leaves out.
-    pub matmul_macs: u64,
+    /// Those of `MatMul`, `ConvTranspose` and recurrent layers, which `macs` leaves out.
+    pub other_macs: u64,
     /// The nodes with parameters or multiplications, in order.
     pub layers: Vec<Layer>,
     /// Bytes of all constants.
@@ -63,6 +63,10 @@ pub struct Inspection {
     pub engines: Vec<Fit>,
     /// Values whose size does not follow from the file; they count as nothing in the figures.
     pub unknown_shapes: usize,
+    /// Whether free sizes of the input, other than the batch, were counted as 224.
+    pub guessed_sizes: bool,
+    /// Nodes inside `If`, `Loop` and the like; their weights are counted, their work is not.
+    pub inner_nodes: usize,
     /// The arithmetic that most of the weights are in.
     pub precision: Precision,
 }
@@ -120,10 +124,7 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
     let shapes = infer(graph)?;
     let constants = constants(graph);
     let costs = cost::count(graph, &constants, &shapes)?;
-    let weight_bytes = constants
-        .values()
-        .map(|tensor| tensor.byte_len())
-        .sum::<Result<u64, noroshi_onnx::Error>>()?;
+    let weight_bytes = weight_bytes(graph)?;
     let mut operators = BTreeMap::new();
     count_operators(graph, &mut operators);
     let (peak_activation_bytes, peak_at) = memory::peak(graph, &shapes)?;
@@ -142,7 +143,7 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
         parameters: costs.parameters,
         folded_parameters: costs.folded_parameters,
         macs: costs.macs,
-        matmul_macs: costs.matmul_macs,
+        other_macs: costs.other_macs,
         layers: costs.layers,
         weight_bytes,
         peak_activation_bytes,
@@ -150,6 +151,8 @@ pub fn inspect(model: &ModelProto) -> Result<Inspection> {
         dominant,
         engines: fit::engines(model, graph),
         unknown_shapes: unknown_shapes(graph, &shapes),
+        guessed_sizes: shapes.guessed(),
+        inner_nodes: graph.node.iter().map(inner_nodes).sum(),
         precision: precision(&constants)?,
     })
 }
@@ -202,6 +205,23 @@ pub(crate) fn constants(graph: &GraphProto) -> BTreeMap<&str, &TensorProto> {
         .map(|tensor| (tensor.name.as_str(), tensor))
         .chain(inside)
         .collect()
+}
+
+/// Bytes of all constants, also of the graphs inside nodes.
+fn weight_bytes(graph: &GraphProto) -> Result<u64> {
+    let mut bytes = 0u64;
+    for tensor in constants(graph).values() {
+        bytes = bytes.saturating_add(tensor.byte_len()?);
+    }
+    for inner in graph.node.iter().flat_map(NodeProto::subgraphs) {
+        bytes = bytes.saturating_add(weight_bytes(inner)?);
+    }
+    Ok(bytes)
+}
+
+fn inner_nodes(node: &NodeProto) -> usize {
+    let inner = node.subgraphs().flat_map(|graph| &graph.node);
+    inner.map(|node| 1 + inner_nodes(node)).sum()
 }
 
 fn count_operators(graph: &GraphProto, operators: &mut BTreeMap<String, usize>) {

@@ -38,11 +38,18 @@ impl fmt::Display for Inspection {
             "parameters   {parameters} (batch normalization folded: {folded})"
         )?;
         writeln!(f, "MACs         {}", count(self.macs))?;
-        if self.matmul_macs > 0 {
-            let macs = count(self.matmul_macs);
+        if self.other_macs > 0 {
+            let macs = count(self.other_macs);
             writeln!(
                 f,
-                "             and {macs} of MatMul, which are not in that figure"
+                "             and {macs} of MatMul, ConvTranspose and recurrent layers"
+            )?;
+        }
+        if self.inner_nodes > 0 {
+            let nodes = self.inner_nodes;
+            writeln!(
+                f,
+                "             and the work of {nodes} nodes inside If, Loop or Scan"
             )?;
         }
         writeln!(
@@ -54,6 +61,12 @@ impl fmt::Display for Inspection {
                 node => format!(", at {node}"),
             }
         )?;
+        if self.guessed_sizes {
+            writeln!(
+                f,
+                "             free sizes of the input count as 224, a free batch as 1"
+            )?;
+        }
         if self.unknown_shapes > 0 {
             let unknown = self.unknown_shapes;
             writeln!(

@@ -316,14 +316,14 @@ fn rows(series: &Series, area: &Area, color: Color, shapes: &mut Vec<Shape>) {
 
 /// A place that is taken.
 #[derive(Clone, Copy)]
-struct Box {
+struct Patch {
     left: f64,
     right: f64,
     top: f64,
     bottom: f64,
 }
 
-impl Box {
+impl Patch {
     fn meets(&self, other: &Self) -> bool {
         self.left < other.right
             && other.left < self.right
@@ -333,8 +333,8 @@ impl Box {
 }
 
 /// Notes where a shape lies; a slanted line in pieces.
-fn take(shape: &Shape, taken: &mut Vec<Box>) {
-    let around = |x: f64, y: f64, room: f64| Box {
+fn take(shape: &Shape, taken: &mut Vec<Patch>) {
+    let around = |x: f64, y: f64, room: f64| Patch {
         left: x - room,
         right: x + room,
         top: y - room,
@@ -359,7 +359,7 @@ fn take(shape: &Shape, taken: &mut Vec<Box>) {
 }
 
 /// The legend, in the corner with the fewest points.
-fn legend(plot: &Plot, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Box>) {
+fn legend(plot: &Plot, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Patch>) {
     let named: Vec<(usize, &Series)> = plot
         .series
         .iter()
@@ -386,7 +386,7 @@ fn legend(plot: &Plot, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Box
         } else {
             area.top + 6.0
         };
-        Box {
+        Patch {
             left,
             right: left + width,
             top,
@@ -399,7 +399,7 @@ fn legend(plot: &Plot, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Box
         corner(false, false),
         corner(false, true),
     ];
-    let crowd = |corner: &Box| taken.iter().filter(|taken| taken.meets(corner)).count();
+    let crowd = |corner: &Patch| taken.iter().filter(|taken| taken.meets(corner)).count();
     let Some(place) = corners.iter().min_by_key(|corner| crowd(corner)).copied() else {
         return;
     };
@@ -424,7 +424,7 @@ fn legend(plot: &Plot, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Box
 }
 
 /// Writes each point's label where nothing else is; one that has no place is left out.
-fn labels(series: &Series, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Box>) {
+fn labels(series: &Series, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec<Patch>) {
     for point in series.points.iter().filter(|point| !point.label.is_empty()) {
         let Some((x, y)) = area.place(point) else {
             continue;
@@ -448,14 +448,14 @@ fn labels(series: &Series, area: &Area, shapes: &mut Vec<Shape>, taken: &mut Vec
             } else {
                 x - width
             };
-            Box {
+            Patch {
                 left,
                 right: left + width,
                 top: y - TEXT / 2.0,
                 bottom: y + TEXT / 2.0,
             }
         };
-        let inside = |place: &Box| {
+        let inside = |place: &Patch| {
             place.left > area.left
                 && place.right < WIDTH
                 && place.top > area.top - 10.0

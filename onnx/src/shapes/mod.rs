@@ -1,10 +1,12 @@
 //! Shapes of the values of a graph, as far as they follow from the inputs.
 //!
 //! Covers the operators of convolutional networks and the integer arithmetic on shapes that
-//! exporters leave in a graph. A value whose shape does not follow is left out. Free dimensions
-//! count as one.
+//! exporters leave in a graph. A value whose shape does not follow is left out. A free batch counts
+//! as one, other free sizes as [`FREE_SIDE`]; with such a guess, sizes that do not fit are unknown
+//! and no fault of the file.
 
 mod layout;
+mod selection;
 mod spatial;
 mod values;
 
@@ -14,6 +16,9 @@ use crate::graph::Index;
 use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
 use crate::tensor::DataType;
 use crate::{Error, Result};
+
+/// What a free size counts as, unless it is the batch.
+pub const FREE_SIDE: usize = 224;
 
 /// Most elements that a value may have.
 const ELEMENT_LIMIT: usize = 1 << 36;
@@ -25,9 +30,18 @@ pub struct Shapes {
     elements: HashMap<String, DataType>,
     /// Small integer constants, for the shapes that are computed inside the graph.
     integers: HashMap<String, Vec<i64>>,
+    /// Small constants of floating-point numbers, such as factors of sizes.
+    floats: HashMap<String, Vec<f32>>,
+    /// Whether a size was guessed.
+    guessed: bool,
 }
 
 impl Shapes {
+    /// Whether an input has a free size that had to be guessed.
+    pub fn guessed(&self) -> bool {
+        self.guessed
+    }
+
     /// The dimensions of `name`.
     pub fn of(&self, name: &str) -> Option<&[usize]> {
         self.shapes.get(name).map(Vec::as_slice)
@@ -76,8 +90,10 @@ impl Shapes {
         }
         match value.dims() {
             Some(dims) => {
-                let dims = dims.into_iter().map(|dim| dim.unwrap_or(1)).collect();
-                self.set(&value.name, dims)
+                let batch = |axis: usize| if axis == 0 { 1 } else { FREE_SIDE };
+                let sides = dims.iter().enumerate();
+                let dims = sides.map(|(axis, side)| side.unwrap_or(batch(axis)));
+                self.set(&value.name, dims.collect())
             }
             None => Ok(()),
         }
@@ -89,6 +105,10 @@ pub fn infer(graph: &GraphProto) -> Result<Shapes> {
     let mut shapes = Shapes::default();
     for value in &graph.input {
         shapes.describe(value)?;
+        let free = value
+            .dims()
+            .is_some_and(|dims| dims.iter().skip(1).any(Option::is_none));
+        shapes.guessed |= free;
     }
     for tensor in &graph.initializer {
         shapes.set(&tensor.name, tensor.shape()?)?;
@@ -97,9 +117,25 @@ pub fn infer(graph: &GraphProto) -> Result<Shapes> {
         }
     }
     let index = Index::new(graph);
+    let said: HashMap<&str, &ValueInfoProto> = graph
+        .value_info
+        .iter()
+        .map(|value| (value.name.as_str(), value))
+        .collect();
     for place in graph.order()? {
         values::follow(&graph.node[place], &index, &mut shapes);
         node(&graph.node[place], &mut shapes)?;
+        // What does not follow is believed, if all its sizes are said.
+        for name in &graph.node[place].output {
+            if shapes.of(name).is_none()
+                && let Some(value) = said.get(name.as_str())
+                && value
+                    .dims()
+                    .is_some_and(|dims| dims.iter().all(Option::is_some))
+            {
+                shapes.describe(value)?;
+            }
+        }
     }
     // What the file says fills the gaps, and nothing else.
     for value in graph.value_info.iter().chain(&graph.output) {
@@ -115,10 +151,28 @@ fn node(node: &NodeProto, shapes: &mut Shapes) -> Result<()> {
     let Some(output) = node.output.first() else {
         return Ok(());
     };
-    if let Some(shape) = output_shape(node, shapes)? {
-        shapes.set(output, shape)?;
+    if let Some(pieces) = output_shapes(node, shapes) {
+        let outputs = node.output.iter().zip(pieces);
+        return outputs
+            .into_iter()
+            .try_for_each(|(name, shape)| shapes.set(name, shape));
     }
-    Ok(())
+    match output_shape(node, shapes) {
+        Ok(Some(shape)) => shapes.set(output, shape),
+        // The guess does not fit the rest of the file.
+        Err(_) if shapes.guessed => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// The shapes of all outputs of an operator that has several.
+fn output_shapes(node: &NodeProto, shapes: &Shapes) -> Option<Vec<Vec<usize>>> {
+    let first = shapes.of(node.input(0)?)?;
+    match node.op_type.as_str() {
+        "Split" => selection::split(node, first, shapes),
+        "LSTM" | "GRU" | "RNN" => selection::recurrent(node, first, shapes),
+        _ => None,
+    }
 }
 
 fn element(node: &NodeProto, shapes: &mut Shapes) {
@@ -128,7 +182,9 @@ fn element(node: &NodeProto, shapes: &mut Shapes) {
         "DequantizeLinear" => of(1).or(Some(DataType::F32)),
         "QLinearConv" | "QLinearMatMul" => of(7),
         "ConvInteger" | "MatMulInteger" => Some(DataType::I32),
-        "Shape" | "Size" => Some(DataType::I64),
+        "Shape" | "Size" | "ArgMax" | "ArgMin" => Some(DataType::I64),
+        "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual" => Some(DataType::Bool),
+        "Where" => of(1),
         "Cast" => node
             .int("to")
             .and_then(|number| DataType::from_number(number as i32)),
@@ -147,7 +203,7 @@ fn element(node: &NodeProto, shapes: &mut Shapes) {
 }
 
 /// Operators whose output has the shape of their first input.
-const KEEPING: [&str; 36] = [
+const KEEPING: [&str; 44] = [
     "Relu",
     "Clip",
     "LeakyRelu",
@@ -184,11 +240,35 @@ const KEEPING: [&str; 36] = [
     "Ceil",
     "Round",
     "Reciprocal",
+    "Not",
+    "Sign",
+    "Sin",
+    "Cos",
+    "ThresholdedRelu",
+    "GroupNormalization",
+    "CumSum",
+    "Trilu",
 ];
 
 /// Operators that stretch their inputs to a common shape.
-const BROADCASTING: [&str; 10] = [
-    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "Where",
+const BROADCASTING: [&str; 17] = [
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Max",
+    "Min",
+    "Sum",
+    "Mean",
+    "Where",
+    "Equal",
+    "Greater",
+    "Less",
+    "GreaterOrEqual",
+    "LessOrEqual",
+    "And",
+    "Or",
 ];
 
 fn output_shape(node: &NodeProto, shapes: &Shapes) -> Result<Option<Vec<usize>>> {
@@ -219,9 +299,13 @@ fn output_shape(node: &NodeProto, shapes: &Shapes) -> Result<Option<Vec<usize>>>
         "Squeeze" => Ok(layout::squeeze(node, first, shapes)),
         "Unsqueeze" => Ok(layout::unsqueeze(node, first, shapes)),
         "Pad" => spatial::pad(node, first, shapes),
-        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => {
-            Ok(layout::reduce(node, first, shapes))
-        }
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL2"
+        | "ReduceSumSquare" => Ok(layout::reduce(node, first, shapes)),
+        "Gather" => Ok(selection::gather(node, first, shapes)),
+        "Slice" => Ok(selection::slice(node, first, shapes)),
+        "Expand" => Ok(selection::expand(node, first, shapes)),
+        "Resize" | "Upsample" => Ok(selection::resize(node, first, shapes)),
+        "ConvTranspose" => Ok(selection::transposed_convolution(node, first, shapes)),
         "Shape" => Ok(Some(vec![first.len()])),
         _ => Ok(shapes.of(&node.output[0]).map(<[usize]>::to_vec)),
     }

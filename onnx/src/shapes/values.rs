@@ -17,6 +17,25 @@ pub(super) fn follow(node: &NodeProto, index: &Index<'_>, shapes: &mut Shapes) {
         {
             shapes.integers.insert(name.clone(), values);
         }
+        if let Some(tensor) = index.initializer(name)
+            && !shapes.floats.contains_key(name)
+            && tensor.dims.len() == 1
+            && tensor.dims[0] <= LIMIT as i64
+            && let Ok(values) = tensor.to_f32()
+        {
+            shapes.floats.insert(name.clone(), values);
+        }
+    }
+    if let Some(tensor) = node
+        .is("Constant")
+        .then(|| node.attribute("value"))
+        .flatten()
+        && let Some(tensor) = &tensor.t
+        && tensor.dims.len() == 1
+        && tensor.dims[0] <= LIMIT as i64
+        && let (Some(output), Ok(values)) = (node.output.first(), tensor.to_f32())
+    {
+        shapes.floats.insert(output.clone(), values);
     }
     let Some(output) = node.output.first() else {
         return;
