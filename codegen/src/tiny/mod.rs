@@ -1,0 +1,116 @@
+//! Source of models of a few kilobytes: C99 for AVR or any other compiler, Rust without `std`.
+//!
+//! What is written computes exactly what `noroshi-tiny` computes: the same operations on the same
+//! numbers in the same order. No memory is allocated; an integer model has no floating point.
+//! Ranges were proven when the model was made or read, so that no sum leaves its 32 bits.
+
+pub mod avr;
+mod c;
+mod rust;
+mod write;
+
+use noroshi_tiny::{Family, Intake, Model};
+
+/// For whom source is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// C99 with the model in flash, read by `pgm_read_byte`.
+    Avr,
+    /// C99.
+    C,
+    /// Rust without `std`.
+    Rust,
+}
+
+/// A file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Why there is no source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A name that no compiler takes.
+    #[error(
+        "{0:?} can't be the name of a model in source: letters a to z, digits and _, a letter first"
+    )]
+    Name(String),
+    /// Floating point for a target that has none.
+    #[error("Rust without `std` has no exp and tanh: choose the integer model")]
+    Float,
+    /// Vectors that the model doesn't take.
+    #[error(transparent)]
+    Model(#[from] noroshi_tiny::TinyError),
+}
+
+/// A model's source, and beside it a file of `vectors` with what the model answers to them:
+/// lines of bytes, then the class, then the scores.
+pub fn source(
+    model: &Model,
+    name: &str,
+    target: Target,
+    vectors: &[u8],
+) -> Result<Vec<File>, SourceError> {
+    check_name(name)?;
+    let mut files = match target {
+        Target::Avr | Target::C => c::files(model, name, target == Target::Avr),
+        Target::Rust if is_float(model) => return Err(SourceError::Float),
+        Target::Rust => vec![rust::file(model, name)],
+    };
+    files.push(File {
+        name: format!("{name}_vectors.csv"),
+        text: answered(model, vectors)?,
+    });
+    Ok(files)
+}
+
+/// Whether the model computes in floating point.
+pub fn is_float(model: &Model) -> bool {
+    matches!(
+        model.family,
+        Family::ProtoNnFloat(_) | Family::BonsaiFloat(_)
+    )
+}
+
+fn check_name(name: &str) -> Result<(), SourceError> {
+    let first = name
+        .chars()
+        .next()
+        .is_some_and(|letter| letter.is_ascii_lowercase());
+    let rest = name
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    if first && rest && name.len() <= 40 {
+        return Ok(());
+    }
+    Err(SourceError::Name(name.to_owned()))
+}
+
+fn answered(model: &Model, vectors: &[u8]) -> Result<String, SourceError> {
+    let mut text = String::new();
+    for row in vectors.chunks(usize::from(model.columns)) {
+        let answer = model.answer(row)?;
+        let mut fields: Vec<String> = row.iter().map(u8::to_string).collect();
+        fields.push(answer.label.to_string());
+        if is_float(model) {
+            fields.extend(answer.scores.iter().map(f64::to_string));
+        } else {
+            fields.extend(answer.integers.iter().map(i32::to_string));
+        }
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// What one says of the numbers that a model takes.
+fn intake_text(intake: &Intake) -> &'static str {
+    match intake {
+        Intake::Bytes => "Rows are bytes: the sensor's numbers as they are.",
+        Intake::Scaled(_) => "Rows are bytes: see the intake for how numbers become them.",
+    }
+}

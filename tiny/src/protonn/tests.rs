@@ -1,0 +1,47 @@
+use super::*;
+use crate::model::{Family, Intake, Model};
+use crate::table::Table;
+use crate::testing;
+
+fn models(trained: Trained, table: &Table) -> [Model; 2] {
+    let model = |family| Model {
+        intake: Intake::Bytes,
+        columns: table.columns() as u16,
+        classes: table.classes() as u16,
+        family,
+    };
+    [
+        model(Family::ProtoNnFloat(trained.float)),
+        model(Family::ProtoNn(trained.integer)),
+    ]
+}
+
+#[test]
+fn it_learns_and_whole_numbers_lose_little() {
+    let (table, test) = (testing::blobs(900, 6, 8, 1), testing::blobs(900, 6, 8, 2));
+    let settings = ProtoNnSettings {
+        entries: 2,
+        epochs: 15,
+        ..ProtoNnSettings::new(5, 24, 1)
+    };
+    let trained = settings.train(&table).unwrap();
+    assert_eq!(trained, settings.train(&table).unwrap());
+    let models = models(trained, &table);
+    let [float, integer] = models
+        .each_ref()
+        .map(|model| testing::accuracy(model, &test));
+    assert!(float > 0.9, "{float}");
+    assert!(integer > float - 0.02, "{integer} {float}");
+    for model in &models {
+        testing::assert_explained(model, &test);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let table = testing::blobs(50, 3, 4, 1);
+    for (dimensions, prototypes) in [(0, 10), (300, 10), (3, 2), (3, 51)] {
+        let settings = ProtoNnSettings::new(dimensions, prototypes, 1);
+        assert!(settings.train(&table).is_err(), "{dimensions} {prototypes}");
+    }
+}
