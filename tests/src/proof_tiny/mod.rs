@@ -1,8 +1,13 @@
 //! `make proof-tiny`: the bars of the models of a few kilobytes.
 
 mod anomaly;
+mod avr;
+mod bonsai;
 mod data;
+mod forest;
+mod learned;
 mod online;
+mod protonn;
 
 use crate::rows::{Proof, Row};
 
@@ -29,5 +34,25 @@ const ROWS: &[Row] = &[
         name: "anomaly",
         settings: "",
         run: anomaly::run,
+    },
+    Row {
+        name: "forest",
+        settings: forest::SETTINGS,
+        run: forest::run,
+    },
+    Row {
+        name: "bonsai",
+        settings: bonsai::SETTINGS,
+        run: bonsai::run,
+    },
+    Row {
+        name: "protonn",
+        settings: protonn::SETTINGS,
+        run: protonn::run,
+    },
+    Row {
+        name: "avr",
+        settings: avr::SETTINGS,
+        run: avr::run,
     },
 ];
