@@ -34,7 +34,7 @@ proof-kill: build ## kill -9 and power cuts: nothing lost, nothing twice
 data: setup ## the proofs' data sets, in .cache/data; NAME=letter: only that one
 	@.venv/bin/python scripts/datasets.py $(NAME)
 
-peers: ## scikit-learn, river, emlearn and LightGBM, which proofs are held against
+peers: ## scikit-learn, river, emlearn, LightGBM and XGBoost, which proofs are held against
 	@scripts/setup-peers
 
 proof-tiny: build data peers ## models of a few kilobytes; ONLY=row; FULL=1: five seeds, resumable

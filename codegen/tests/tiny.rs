@@ -6,9 +6,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use noroshi_codegen::tiny::{Target, avr, is_float, source};
+use noroshi_codegen::tiny::{Layout, Target, avr, host, is_float, source, source_as};
 use noroshi_tiny::bonsai::BonsaiSettings;
 use noroshi_tiny::forest::{ForestSettings, RefineSettings, Votes, refine};
+use noroshi_tiny::import::import;
 use noroshi_tiny::protonn::ProtoNnSettings;
 use noroshi_tiny::{Family, Intake, Model, Scale, Table};
 
@@ -53,6 +54,17 @@ fn forests(table: &Table) -> Vec<Model> {
         .to_vec()
 }
 
+/// What the tests of the import take over: two classes with one output, three with three.
+fn boosted() -> Vec<Model> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tiny/tests/dumps");
+    ["lightgbm_two", "xgboost_three"]
+        .map(|name| {
+            let dump = std::fs::read(folder.join(format!("{name}.dump"))).unwrap();
+            import(&dump, &Intake::Bytes, Votes::Hard).unwrap()
+        })
+        .to_vec()
+}
+
 fn protonn(table: &Table, entries: usize) -> [Model; 2] {
     let settings = ProtoNnSettings {
         epochs: 4,
@@ -87,7 +99,7 @@ fn all() -> Vec<(Table, Vec<Model>)> {
     models.extend(protonn(&few, 0));
     models.extend(bonsai(&few, 1));
     let wide = [bonsai(&two, 0), bonsai(&two, 2)].concat();
-    vec![(few, models), (two, wide)]
+    vec![(few, models), (two, wide), (table(200, 4, 2), boosted())]
 }
 
 #[test]
@@ -164,7 +176,7 @@ fn expected(vectors: &str, columns: usize) -> String {
     vectors.lines().map(line).collect()
 }
 
-fn host(model: &Model, target: Target, rows: &[u8]) -> (String, String) {
+fn compiled(model: &Model, target: Target, rows: &[u8]) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let files = source(model, "host_model", target, rows).unwrap();
     for file in &files {
@@ -211,7 +223,7 @@ fn host(model: &Model, target: Target, rows: &[u8]) -> (String, String) {
 fn c_answers_as_the_host_does() {
     for (table, models) in all() {
         for model in models {
-            let (found, expected) = host(&model, Target::C, table.values());
+            let (found, expected) = compiled(&model, Target::C, table.values());
             if is_float(&model) {
                 // The C library's exp and tanh round their own way: the classes are compared.
                 let label = |line: &str| line.split(',').next().unwrap().to_owned();
@@ -231,7 +243,7 @@ fn rust_without_std_answers_as_the_host_does() {
             if is_float(&model) {
                 assert!(source(&model, "host_model", Target::Rust, &[]).is_err());
             } else {
-                let (found, expected) = host(&model, Target::Rust, table.values());
+                let (found, expected) = compiled(&model, Target::Rust, table.values());
                 assert_eq!(found, expected);
             }
         }
@@ -253,7 +265,7 @@ fn numbers_become_bytes_in_c_too() {
             "{target:?}: something was not filled in"
         );
     }
-    let (found, expected) = host(&model, Target::C, table.values());
+    let (found, expected) = compiled(&model, Target::C, table.values());
     assert_eq!(found, expected);
 }
 
@@ -263,5 +275,38 @@ fn a_name_that_no_compiler_takes_is_refused() {
     let model = forests(&table).remove(0);
     for name in ["", "1st", "a-b", "A", "../x"] {
         assert!(source(&model, name, Target::C, &[]).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn trees_as_branches_answer_as_the_host_does() {
+    let table = table(200, 7, 4);
+    let mut models = forests(&table);
+    // A tree that is a leaf.
+    let single = ForestSettings::tree(1, 1).train(&table).unwrap();
+    models.push(model(&table, Family::Forest(single)));
+    let mut cases: Vec<(Vec<u8>, Model)> = Vec::new();
+    cases.extend(models.into_iter().map(|one| (table.values().to_vec(), one)));
+    let bytes = self::table(200, 4, 2).values().to_vec();
+    cases.extend(boosted().into_iter().map(|one| (bytes.clone(), one)));
+    for (rows, model) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, layout) = (folder.path(), Layout::Branches);
+        assert_eq!(host::different(&model, layout, &rows, folder).unwrap(), 0);
+        let rows = &rows[..40 * usize::from(model.columns)];
+        let branches = avr::measure_as(&model, layout, rows, folder).unwrap();
+        let tables = avr::measure(&model, rows, folder).unwrap();
+        assert_eq!((branches.different, tables.different), (0, 0));
+        assert_eq!(branches.labels, tables.labels);
+    }
+}
+
+#[test]
+fn only_trees_in_c_are_branches() {
+    let table = table(200, 7, 4);
+    let [integer, _] = protonn(&table, 2);
+    let tree = forests(&table).remove(0);
+    for (model, target) in [(integer, Target::C), (tree, Target::Rust)] {
+        assert!(source_as(&model, "m", target, Layout::Branches, &[]).is_err());
     }
 }

@@ -17,7 +17,7 @@ const LIMIT: &str = "3600s";
 pub enum Packages {
     /// The project's: NumPy, onnx, ONNX Runtime.
     Project,
-    /// Those that only proofs install: scikit-learn, river, emlearn, LightGBM.
+    /// Those that only proofs install: scikit-learn, river, emlearn, LightGBM, XGBoost.
     Peers,
 }
 

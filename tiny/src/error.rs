@@ -6,6 +6,9 @@ pub enum TinyError {
     /// Bytes that are no model of this format.
     #[error("not a usable tiny model: {0}")]
     File(String),
+    /// A dump of another program's trees that can't be taken over.
+    #[error("not a usable dump of trees: {0}")]
+    Dump(String),
     /// An input that the model doesn't take.
     #[error("the model takes {wanted} numbers, {given} were given")]
     Columns {

@@ -10,11 +10,13 @@ pub(crate) mod testing;
 
 pub mod anomaly;
 pub mod bonsai;
+pub mod boosted;
 pub mod csv;
 mod descend;
 mod error;
 pub mod forest;
 mod format;
+pub mod import;
 mod model;
 pub mod online;
 pub mod protonn;

@@ -1,6 +1,7 @@
 //! A tiny model, what it answers, and why.
 
 use crate::bonsai::{Bonsai, BonsaiFloat};
+use crate::boosted::Boosted;
 use crate::error::{Result, TinyError, data, file};
 use crate::forest::Forest;
 use crate::protonn::{ProtoNn, ProtoNnFloat};
@@ -24,6 +25,8 @@ pub struct Model {
 pub enum Family {
     /// A decision tree, a forest, a refined forest: integer.
     Forest(Forest),
+    /// Gradient-boosted trees with leaves of a byte: integer.
+    Boosted(Boosted),
     /// Prototypes, in floating point.
     ProtoNnFloat(ProtoNnFloat),
     /// Prototypes, integer.
@@ -177,6 +180,7 @@ impl Model {
         self.check(row)?;
         Ok(match &self.family {
             Family::Forest(forest) => Answer::of_integers(forest.scores(row, self.classes), 1.0),
+            Family::Boosted(model) => Answer::of_integers(model.scores(row), model.unit()),
             Family::ProtoNnFloat(model) => Answer::of_floats(&model.scores(row)),
             Family::ProtoNn(model) => Answer::of_integers(model.scores(row), model.unit()),
             Family::BonsaiFloat(model) => Answer::of_floats(&model.scores(row)),
@@ -207,6 +211,7 @@ impl Model {
         let label = usize::from(answer.label);
         let mut terms = match &self.family {
             Family::Forest(forest) => forest.explain(row, label),
+            Family::Boosted(model) => model.explain(row, label),
             Family::ProtoNnFloat(model) => model.explain(row, label),
             Family::ProtoNn(model) => model.explain(row, label),
             Family::BonsaiFloat(model) => model.explain(row, label),

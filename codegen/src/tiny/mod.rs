@@ -6,10 +6,15 @@
 
 pub mod avr;
 mod c;
+mod c_trees;
+pub mod host;
 mod rust;
+mod tools;
 mod write;
 
 use noroshi_tiny::{Family, Intake, Model};
+
+pub use tools::ToolError;
 
 /// For whom source is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +25,15 @@ pub enum Target {
     C,
     /// Rust without `std`.
     Rust,
+}
+
+/// How trees are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As numbers that one loop walks: the fewest bytes. Every other family is written so.
+    Tables,
+    /// As comparisons and jumps, in C only: the fewest cycles.
+    Branches,
 }
 
 /// A file to write.
@@ -42,23 +56,41 @@ pub enum SourceError {
     /// Floating point for a target that has none.
     #[error("Rust without `std` has no exp and tanh: choose the integer model")]
     Float,
+    /// Branches that can't be.
+    #[error("only forests and boosted trees in C can be branches: choose tables")]
+    Branches,
+    /// Trees that no compiler has to take.
+    #[error("a tree is nested deeper than C compilers have to take: choose tables")]
+    Deep,
     /// Vectors that the model doesn't take.
     #[error(transparent)]
     Model(#[from] noroshi_tiny::TinyError),
 }
 
-/// A model's source, and beside it a file of `vectors` with what the model answers to them:
-/// lines of bytes, then the class, then the scores.
+/// A model's source, trees as tables, and beside it a file of `vectors` with what the model
+/// answers to them: lines of bytes, then the class, then the scores.
 pub fn source(
     model: &Model,
     name: &str,
     target: Target,
     vectors: &[u8],
 ) -> Result<Vec<File>, SourceError> {
+    source_as(model, name, target, Layout::Tables, vectors)
+}
+
+/// The same with a layout.
+pub fn source_as(
+    model: &Model,
+    name: &str,
+    target: Target,
+    layout: Layout,
+    vectors: &[u8],
+) -> Result<Vec<File>, SourceError> {
     check_name(name)?;
     let mut files = match target {
-        Target::Avr | Target::C => c::files(model, name, target == Target::Avr),
+        Target::Avr | Target::C => c::files(model, name, target == Target::Avr, layout)?,
         Target::Rust if is_float(model) => return Err(SourceError::Float),
+        Target::Rust if layout == Layout::Branches => return Err(SourceError::Branches),
         Target::Rust => vec![rust::file(model, name)],
     };
     files.push(File {

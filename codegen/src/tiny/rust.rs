@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use noroshi_tiny::bonsai::{Bonsai, TANH};
-use noroshi_tiny::forest::{Forest, Leaves};
+use noroshi_tiny::boosted::Boosted;
+use noroshi_tiny::forest::{Forest, Leaves, Node};
 use noroshi_tiny::protonn::{EXPONENTIALS, ProtoNn};
 use noroshi_tiny::{Family, Intake, Model};
 
@@ -15,6 +16,7 @@ const HEAD: &str = include_str!("templates/head.rs.txt");
 pub(super) fn file(model: &Model, name: &str) -> File {
     let (arrays, template, more) = match &model.family {
         Family::Forest(forest) => forest_parts(forest),
+        Family::Boosted(one) => boosted(one),
         Family::ProtoNn(one) => protonn(one),
         Family::Bonsai(one) => bonsai(one),
         Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => {
@@ -71,8 +73,19 @@ fn forest_parts(forest: &Forest) -> Parts {
              *score += i32::from(value);\n        }",
         ),
     };
-    let arrays = [
-        array("u16", "INNER_NODES", forest.inner().iter()),
+    let text = [shape(forest.inner(), nodes), leaves].concat();
+    let values = vec![
+        ("start", "scores.fill(0);".to_owned()),
+        ("each", "for &inner in &INNER_NODES {".to_owned()),
+        ("leaf", leaf.to_owned()),
+        ("finish", String::new()),
+    ];
+    (text, include_str!("templates/forest.rs.txt"), values)
+}
+
+fn shape(inner: &[u16], nodes: &[Node]) -> String {
+    [
+        array("u16", "INNER_NODES", inner.iter()),
         array(
             "u16",
             "COLUMNS_OF_NODES",
@@ -80,11 +93,36 @@ fn forest_parts(forest: &Forest) -> Parts {
         ),
         array("u8", "THRESHOLDS", nodes.iter().map(|node| node.threshold)),
         array("u16", "SKIPS", nodes.iter().map(|node| node.skip)),
-        leaves,
+    ]
+    .concat()
+}
+
+fn boosted(model: &Boosted) -> Parts {
+    let outputs = model.base().len();
+    let text = [
+        shape(model.inner(), model.nodes()),
+        array("i8", "LEAVES", model.leaves()),
+        array("u8", "MULTIPLIERS", model.multipliers()),
+        array("u8", "OUTPUTS_OF_TREES", model.outputs_of_trees()),
+        array("i32", "BASE", model.base()),
     ];
-    let values = vec![("leaf", leaf.to_owned())];
+    let finish = if outputs == 1 {
+        "scores[1] = scores[0];\n    scores[0] = -scores[1];\n    "
+    } else {
+        ""
+    };
+    let start = format!("scores[..{outputs}].copy_from_slice(&BASE);");
+    let leaf = "scores[OUTPUTS_OF_TREES[tree] as usize] +=\n            \
+                i32::from(LEAVES[leaf]) * i32::from(MULTIPLIERS[tree]);";
+    let each = "for (tree, &inner) in INNER_NODES.iter().enumerate() {";
+    let values = vec![
+        ("each", each.to_owned()),
+        ("start", start),
+        ("leaf", leaf.to_owned()),
+        ("finish", finish.to_owned()),
+    ];
     (
-        arrays.concat(),
+        text.concat(),
         include_str!("templates/forest.rs.txt"),
         values,
     )

@@ -8,6 +8,7 @@
 mod grow;
 mod prune;
 mod refine;
+pub(crate) mod shape;
 mod split;
 mod trees;
 
@@ -18,7 +19,8 @@ pub use trees::Grown;
 
 use crate::error::{Result, file};
 use crate::format::bytes::{Reader, Writer};
-use crate::model::{Part, Term};
+use crate::model::Term;
+use shape::Trees;
 
 /// More trees than this are no tiny model.
 pub const MAX_TREES: usize = 4096;
@@ -26,9 +28,7 @@ pub const MAX_TREES: usize = 4096;
 /// Trees whose leaves vote or score.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forest {
-    /// Inner nodes of each tree; a tree has one leaf more.
-    inner: Vec<u16>,
-    nodes: Vec<Node>,
+    trees: Trees,
     leaves: Leaves,
 }
 
@@ -55,30 +55,19 @@ pub enum Leaves {
 const VOTES: u8 = 0;
 const SCORES: u8 = 1;
 
-/// A node passed on the way down.
-struct Step {
-    node: usize,
-    /// First leaf below it and one past the last.
-    leaves: (usize, usize),
-}
-
 impl Forest {
-    pub(crate) fn new(inner: Vec<u16>, nodes: Vec<Node>, leaves: Leaves) -> Self {
-        Self {
-            inner,
-            nodes,
-            leaves,
-        }
+    pub(crate) fn new(trees: Trees, leaves: Leaves) -> Self {
+        Self { trees, leaves }
     }
 
     /// Inner nodes of each tree.
     pub fn inner(&self) -> &[u16] {
-        &self.inner
+        &self.trees.inner
     }
 
     /// All inner nodes, tree after tree, each in preorder.
     pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+        &self.trees.nodes
     }
 
     /// What the leaves say, tree after tree, from left to right.
@@ -88,7 +77,7 @@ impl Forest {
 
     /// How many leaves there are.
     pub fn leaf_count(&self) -> usize {
-        self.nodes.len() + self.inner.len()
+        self.trees.leaf_count()
     }
 
     /// The sum over trees for each class.
@@ -109,106 +98,36 @@ impl Forest {
 
     /// Calls `visit` with the leaf that each tree reaches.
     pub(crate) fn walk(&self, row: &[u8], mut visit: impl FnMut(usize)) {
-        let (mut first_node, mut first_leaf) = (0, 0);
-        for &inner in &self.inner {
-            let (mut node, mut leaf, mut left) = (first_node, first_leaf, usize::from(inner));
-            while left > 0 {
-                let at = self.nodes[node];
-                let skip = usize::from(at.skip);
-                if row[usize::from(at.column)] > at.threshold {
-                    node += 1 + skip;
-                    leaf += 1 + skip;
-                    left -= 1 + skip;
-                } else {
-                    node += 1;
-                    left = skip;
-                }
-            }
-            visit(leaf);
-            first_node += usize::from(inner);
-            first_leaf += usize::from(inner) + 1;
-        }
+        self.trees.walk(row, |_, leaf| visit(leaf));
     }
 
-    /// For each column the change of the class's mean leaf score at its nodes on the way; the
-    /// base is the mean over all leaves of every tree. The sum telescopes to the score.
+    /// See [`Trees::explain`].
     pub(crate) fn explain(&self, row: &[u8], label: usize) -> Vec<Term> {
         let classes = match &self.leaves {
             Leaves::Votes(_) => 1,
             Leaves::Scores(values) => values.len() / self.leaf_count(),
         };
-        let value = |leaf: usize| match &self.leaves {
+        self.trees.explain(row, 0.0, |_, leaf| match &self.leaves {
             Leaves::Votes(votes) => f64::from(u8::from(usize::from(votes[leaf]) == label)),
             Leaves::Scores(values) => f64::from(values[leaf * classes + label]),
-        };
-        let mean = |(first, end): (usize, usize)| {
-            (first..end).map(value).sum::<f64>() / (end - first) as f64
-        };
-        let mut base = 0.0;
-        let mut columns = std::collections::BTreeMap::<u16, f64>::new();
-        let (mut first_node, mut first_leaf) = (0, 0);
-        for &inner in &self.inner {
-            let inner = usize::from(inner);
-            let mut before = mean((first_leaf, first_leaf + inner + 1));
-            base += before;
-            for step in self.steps(row, first_node, first_leaf, inner) {
-                let after = mean(step.leaves);
-                *columns.entry(self.nodes[step.node].column).or_default() += after - before;
-                before = after;
-            }
-            first_node += inner;
-            first_leaf += inner + 1;
-        }
-        let base = Term {
-            part: Part::Base,
-            value: base,
-        };
-        let columns = columns.into_iter().map(|(column, value)| Term {
-            part: Part::Column(column),
-            value,
-        });
-        std::iter::once(base).chain(columns).collect()
-    }
-
-    /// Each node passed, with the leaves below the child that was taken.
-    fn steps(&self, row: &[u8], mut node: usize, mut leaf: usize, mut left: usize) -> Vec<Step> {
-        let mut steps = Vec::new();
-        while left > 0 {
-            let (passed, at) = (node, self.nodes[node]);
-            let skip = usize::from(at.skip);
-            if row[usize::from(at.column)] > at.threshold {
-                (node, leaf, left) = (node + 1 + skip, leaf + 1 + skip, left - 1 - skip);
-            } else {
-                (node, left) = (node + 1, skip);
-            }
-            steps.push(Step {
-                node: passed,
-                leaves: (leaf, leaf + left + 1),
-            });
-        }
-        steps
+        })
     }
 
     /// Bytes of a node's column and of its skip in file and flash.
     pub fn widths(&self, columns: u16) -> (usize, usize) {
-        let wide = self.nodes.iter().any(|node| node.skip > 255);
-        (1 + usize::from(columns > 256), 1 + usize::from(wide))
+        self.trees.widths(columns)
     }
 
     pub(crate) fn write(&self, writer: &mut Writer, columns: u16) {
-        let (column_bytes, skip_bytes) = self.widths(columns);
-        writer.u16(self.inner.len() as u16);
+        let inner = &self.trees.inner;
+        writer.u16(inner.len() as u16);
         writer.u8(match self.leaves {
             Leaves::Votes(_) => VOTES,
             Leaves::Scores(_) => SCORES,
         });
-        writer.u8(skip_bytes as u8);
-        self.inner.iter().for_each(|&inner| writer.u16(inner));
-        for node in &self.nodes {
-            writer.bytes(&node.column.to_le_bytes()[..column_bytes]);
-            writer.u8(node.threshold);
-            writer.bytes(&node.skip.to_le_bytes()[..skip_bytes]);
-        }
+        writer.u8(self.widths(columns).1 as u8);
+        inner.iter().for_each(|&inner| writer.u16(inner));
+        self.trees.write_nodes(writer, columns);
         match &self.leaves {
             Leaves::Votes(votes) => writer.bytes(votes),
             Leaves::Scores(values) => writer.i8s(values),
@@ -222,39 +141,15 @@ impl Forest {
             return Err(file(format!("{trees} trees")));
         }
         let inner = reader.many(trees, Reader::u16)?;
-        let count = inner.iter().copied().map(usize::from).sum();
-        let nodes = reader.many(count, |reader| read_node(reader, columns, wide))?;
-        let leaf_count = count + trees;
+        let trees = Trees::read(reader, inner, columns, wide)?;
+        let count = trees.leaf_count();
         let leaves = match leaves {
-            VOTES => Leaves::Votes(read_votes(reader, leaf_count, classes)?),
-            SCORES => Leaves::Scores(reader.i8s(leaf_count * usize::from(classes))?),
+            VOTES => Leaves::Votes(read_votes(reader, count, classes)?),
+            SCORES => Leaves::Scores(reader.i8s(count * usize::from(classes))?),
             other => return Err(file(format!("leaves of kind {other}"))),
         };
-        check_shape(&inner, &nodes)?;
-        Ok(Self::new(inner, nodes, leaves))
+        Ok(Self::new(trees, leaves))
     }
-}
-
-fn read_node(reader: &mut Reader<'_>, columns: u16, wide: bool) -> Result<Node> {
-    let column = if columns > 256 {
-        reader.u16()?
-    } else {
-        u16::from(reader.u8()?)
-    };
-    if column >= columns {
-        return Err(file(format!(
-            "a tree asks for column {column} of {columns}"
-        )));
-    }
-    Ok(Node {
-        column,
-        threshold: reader.u8()?,
-        skip: if wide {
-            reader.u16()?
-        } else {
-            u16::from(reader.u8()?)
-        },
-    })
 }
 
 fn read_votes(reader: &mut Reader<'_>, count: usize, classes: u16) -> Result<Vec<u8>> {
@@ -263,28 +158,6 @@ fn read_votes(reader: &mut Reader<'_>, count: usize, classes: u16) -> Result<Vec
         Some(vote) => Err(file(format!("a leaf says class {vote} of {classes}"))),
         None => Ok(votes.to_vec()),
     }
-}
-
-/// Whether every `skip` stays inside its tree: then no walk can leave it.
-fn check_shape(inner: &[u16], nodes: &[Node]) -> Result<()> {
-    let mut open = Vec::new();
-    let mut next = nodes.iter();
-    for &inner in inner {
-        open.push(usize::from(inner));
-        while let Some(below) = open.pop() {
-            if below == 0 {
-                continue;
-            }
-            let skip = usize::from(next.next().map_or(u16::MAX, |node| node.skip));
-            let right = (below - 1)
-                .checked_sub(skip)
-                .ok_or_else(|| file("a node of a tree points beyond it"))?;
-            // Preorder: the left side comes first, so that it is popped first.
-            open.push(right);
-            open.push(skip);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -65,16 +65,3 @@ fn explanations_sum_to_the_score() {
         testing::assert_explained(&model(forest, &table), &table);
     }
 }
-
-#[test]
-fn a_node_that_points_beyond_its_tree_is_refused() {
-    let node = |skip| Node {
-        column: 0,
-        threshold: 1,
-        skip,
-    };
-    assert!(check_shape(&[2, 1], &[node(1), node(0), node(0)]).is_ok());
-    assert!(check_shape(&[2, 1], &[node(0), node(0), node(0)]).is_ok());
-    assert!(check_shape(&[2, 1], &[node(1), node(1), node(0)]).is_err());
-    assert!(check_shape(&[2, 1], &[node(0), node(0), node(1)]).is_err());
-}

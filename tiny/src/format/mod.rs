@@ -13,6 +13,7 @@ pub(crate) mod bytes;
 use bytes::{Reader, Writer, crc32};
 
 use crate::bonsai::{Bonsai, BonsaiFloat};
+use crate::boosted::Boosted;
 use crate::error::{Result, file};
 use crate::forest::Forest;
 use crate::model::{Family, Intake, Model, Scale};
@@ -31,6 +32,7 @@ const PROTONN_FLOAT: u8 = 2;
 const PROTONN: u8 = 3;
 const BONSAI_FLOAT: u8 = 4;
 const BONSAI: u8 = 5;
+const BOOSTED: u8 = 6;
 
 impl Model {
     /// The file's bytes.
@@ -50,6 +52,7 @@ impl Model {
         }
         match &self.family {
             Family::Forest(forest) => forest.write(&mut writer, self.columns),
+            Family::Boosted(model) => model.write(&mut writer, self.columns),
             Family::ProtoNnFloat(model) => model.write(&mut writer),
             Family::ProtoNn(model) => model.write(&mut writer),
             Family::BonsaiFloat(model) => model.write(&mut writer),
@@ -105,6 +108,7 @@ impl Model {
             PROTONN_FLOAT => Family::ProtoNnFloat(ProtoNnFloat::read(reader, columns, classes)?),
             PROTONN => Family::ProtoNn(ProtoNn::read(reader, columns, classes)?),
             BONSAI_FLOAT => Family::BonsaiFloat(BonsaiFloat::read(reader, columns, classes)?),
+            BOOSTED => Family::Boosted(Boosted::read(reader, columns, classes)?),
             BONSAI => Family::Bonsai(Bonsai::read(reader, columns, classes)?),
             other => return Err(file(format!("a family of kind {other}"))),
         };
@@ -121,6 +125,7 @@ impl Model {
 fn kind(family: &Family) -> u8 {
     match family {
         Family::Forest(_) => FOREST,
+        Family::Boosted(_) => BOOSTED,
         Family::ProtoNnFloat(_) => PROTONN_FLOAT,
         Family::ProtoNn(_) => PROTONN,
         Family::BonsaiFloat(_) => BONSAI_FLOAT,

@@ -2,9 +2,27 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bonsai::BonsaiSettings;
+use crate::boosted::FloatTree;
+use crate::forest::shape::Branch;
 use crate::forest::{ForestSettings, Votes};
 use crate::protonn::ProtoNnSettings;
 use crate::testing;
+
+/// Two trees, which do not add to the outputs in turn.
+fn boosted() -> Boosted {
+    let split = |column, left, right| Branch::Split {
+        column,
+        threshold: 100,
+        left,
+        right,
+    };
+    let leaves = [-1.5, 0.25, 3.0].map(Branch::Leaf);
+    let tree = |output| FloatTree {
+        output,
+        branches: [vec![split(2, 2, 1), split(5, 3, 4)], leaves.to_vec()].concat(),
+    };
+    Boosted::new(vec![0.5, 0.0, -2.0, 1.0], vec![tree(3), tree(1)]).unwrap()
+}
 
 fn models() -> Vec<Model> {
     let table = testing::blobs(120, 4, 6, 1);
@@ -30,6 +48,7 @@ fn models() -> Vec<Model> {
         Family::ProtoNn(protonn.integer),
         Family::BonsaiFloat(bonsai.float),
         Family::Bonsai(bonsai.integer),
+        Family::Boosted(boosted()),
     ];
     let scaled = Intake::Scaled(
         (0..6u8)

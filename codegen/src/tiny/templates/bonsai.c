@@ -21,7 +21,7 @@ uint16_t @name@_answer(const uint8_t row[@columns@], int32_t scores[@classes@])
     for (uint8_t dimension = 0; dimension < @dimensions@; dimension++) {
         const uint8_t *value = row;
         int32_t sum = LONG(&bias[dimension]);
-        for (uint16_t left = WORD(&counts[dimension]); left != 0; left--) {
+        for (@count@ left = @COUNT@(&counts[dimension]); left != 0; left--) {
             uint8_t step = BYTE(entry++);
             while (step == 255) {
                 value += 255;

@@ -3,9 +3,7 @@ uint16_t @name@_answer(const uint8_t row[@columns@], int32_t scores[@classes@])
 {
     @index@ node_base = 0;
     uint32_t leaf_base = 0;
-    for (uint16_t class = 0; class < @classes@; class++) {
-        scores[class] = 0;
-    }
+@start@
     for (uint16_t tree = 0; tree < @trees@; tree++) {
         const uint16_t inner = WORD(&inner_nodes[tree]);
         uint16_t below = inner;
@@ -26,5 +24,5 @@ uint16_t @name@_answer(const uint8_t row[@columns@], int32_t scores[@classes@])
         node_base += inner;
         leaf_base += (uint32_t)inner + 1;
     }
-    return best(scores);
+@finish@    return best(scores);
 }
