@@ -268,4 +268,19 @@ impl Network {
         };
         numbers.iter().map(level).collect()
     }
+
+    /// Inputs for test vectors: random levels, the same for the same count.
+    pub fn sample_inputs(&self, count: usize) -> Vec<Vec<i8>> {
+        let mut state = 1u64;
+        let mut level = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as i8
+        };
+        let cells = self.input().shape.count();
+        (0..count)
+            .map(|_| (0..cells).map(|_| level()).collect())
+            .collect()
+    }
 }
