@@ -145,6 +145,34 @@ pub(crate) enum Model {
     Push(Push),
     /// Check a model file against its manifest, within limits. Used by the cloud.
     Check(Check),
+    /// Write C source for a microcontroller, and tell what it will take there.
+    Codegen(Codegen),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Codegen {
+    /// A QDQ int8 .onnx file, as `noroshi model quantize` writes it.
+    pub file: PathBuf,
+    /// What the source is for.
+    #[arg(long, value_enum)]
+    pub target: CodegenTarget,
+    /// The folder for the source.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// The prefix of all names in the source; else from the file's name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Test vectors beside the source.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub vectors: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CodegenTarget {
+    /// Plain C99.
+    C,
+    /// C99 that uses the DSP instructions of a Cortex-M4, with a program for the emulator.
+    CortexM4,
 }
 
 /// How pictures become inputs, for the networks that we export.

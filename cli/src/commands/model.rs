@@ -1,5 +1,6 @@
 //! `noroshi model …`: the part that needs no cloud is in [`local`], the rest here.
 
+mod codegen;
 mod local;
 mod measure;
 mod push;
@@ -22,6 +23,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Quantize(quantize) => quantize::run(quantize, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
+        Model::Codegen(asked) => codegen::run(asked, json),
         Model::Push(push) if push.dry_run.is_some() => push::dry_run(push, json),
         Model::List | Model::Show { .. } | Model::Push(_) => return None,
     })
