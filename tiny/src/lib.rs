@@ -18,6 +18,8 @@ pub mod forest;
 mod format;
 pub mod import;
 mod model;
+pub mod baseline;
+pub mod fastfood;
 pub mod online;
 pub mod protonn;
 mod quantize;

@@ -6,6 +6,7 @@ mod bonsai;
 mod data;
 mod forest;
 mod learned;
+mod fastfood;
 mod online;
 mod protonn;
 
@@ -55,4 +56,5 @@ const ROWS: &[Row] = &[
         settings: avr::SETTINGS,
         run: avr::run,
     },
+    fastfood::ROW,
 ];
