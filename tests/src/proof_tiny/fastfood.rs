@@ -15,7 +15,8 @@ use crate::rows::{Context, Row};
 
 pub(super) const ROW: Row = Row {
     name: "fastfood",
-    settings: SETTINGS,
+    // Every part that is kept names its own settings: a search outlives what it chooses.
+    settings: "",
     run,
 };
 
@@ -69,6 +70,10 @@ fn run(context: &Context) -> Result<Vec<Claim>> {
         for kind in [Kind::KitchenSinks, Kind::Fastfood] {
             claims.push(search(context, &letter, &choice, kind)?);
         }
+        if !claims.iter().all(Claim::holds) {
+            eprintln!("other settings are checked in: five seeds of them would say nothing");
+            return Ok(claims);
+        }
     }
     let kitchen_sinks = judge(context, &letter, &choice.settings(Kind::KitchenSinks))?;
     let fastfood = judge(context, &letter, &choice.settings(Kind::Fastfood))?;
@@ -90,8 +95,16 @@ fn samples<'a>(rows: &'a [f32], part: &'a Part, classes: usize) -> Samples<'a> {
 
 fn nearest_neighbour(letter: &Dataset) -> Result<Claim> {
     let rows = letter.train.floats();
+    let standard = fastfood::standard(&rows, letter.train.columns);
+    let standardized = |rows: &[f32]| -> Vec<f32> {
+        let columns = rows.iter().zip(standard.iter().cycle());
+        columns
+            .map(|(value, (mean, factor))| (value - mean) * factor)
+            .collect()
+    };
+    let rows = standardized(&rows);
     let known = samples(&rows, &letter.train, letter.classes);
-    let answers = nearest::classes(&known, &letter.test.floats(), 1)?;
+    let answers = nearest::classes(&known, &standardized(&letter.test.floats()), 1)?;
     let found = rounded(accuracy(&answers, &letter.test.labels));
     let holds = (found - NEAREST).abs() < 1e-9;
     let limit = format!("exactly {NEAREST}: the split is the table's");
@@ -158,8 +171,10 @@ fn search(context: &Context, letter: &Dataset, choice: &Choice, kind: Kind) -> R
             ..choice.settings(kind)
         };
         let part = format!(
-            "{} on the holdout: sigma {sigma}, lambda {lambda}",
-            name(kind)
+            "{} on the holdout: sigma {sigma}, lambda {lambda}, pairs {}, rounds {}",
+            name(kind),
+            settings.pairs,
+            settings.rounds
         );
         let found: f64 = context.remember(&part, || {
             let known = samples(&rows, &kept, letter.classes);

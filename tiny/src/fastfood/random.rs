@@ -74,8 +74,8 @@ impl Random {
         loop {
             let x = self.normal();
             let v = (1.0 + c * x).powi(3);
-            let u = 1.0 - self.uniform();
-            if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            let drawn = 1.0 - self.uniform();
+            if v > 0.0 && drawn.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
                 return d * v;
             }
         }

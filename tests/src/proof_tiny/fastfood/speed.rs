@@ -135,22 +135,22 @@ fn measure(inputs: usize, pairs: usize) -> Result<(Times, f64)> {
     let mut found: [Vec<f64>; 5] = Default::default();
     for _ in 0..ROUNDS {
         found[0].push(each(often, || {
-            fastfood.project(black_box(row), &mut room, &mut angles)
+            fastfood.project(black_box(row), &mut room, &mut angles);
         }));
         found[1].push(each(seldom, || {
-            sinks.project(black_box(row), &mut room, &mut angles)
+            sinks.project(black_box(row), &mut room, &mut angles);
         }));
         found[2].push(each(seldom, || {
-            multiply(matrix, black_box(row), &mut products[..pairs], inputs)
+            multiply(matrix, black_box(row), &mut products[..pairs], inputs);
         }));
         let batches = (seldom / 8).max(2);
         let batched = each(batches, || {
-            multiply(matrix, black_box(&batch), &mut products, inputs)
+            multiply(matrix, black_box(&batch), &mut products, inputs);
         });
         found[3].push(batched / BATCH as f64);
         // A whole map less its projection.
         let whole = each(often, || {
-            fastfood.apply(black_box(row), &mut room, &mut features)
+            fastfood.apply(black_box(row), &mut room, &mut features);
         });
         found[4].push(whole);
         black_box((&angles, &products, &features));
