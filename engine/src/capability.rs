@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use noroshi_model::{Architecture, Capabilities, EngineKind, Runtime};
+use noroshi_model::{Architecture, Capabilities, EngineKind, Runtime, isa_of};
 
 use crate::error::EngineError;
 use crate::onnx::{LibraryOptions, limits, warm};
@@ -175,46 +175,13 @@ fn detected() -> BTreeSet<String> {
 
 /// The best instruction set for 8-bit models that this CPU has: what `isa` in reports says.
 pub fn isa() -> &'static str {
-    best_of(&cpu_features())
-}
-
-fn best_of(features: &BTreeSet<String>) -> &'static str {
-    // From the best; the second word is what reports say.
-    const ORDER: [(&str, &str); 12] = [
-        ("amx_int8", "amx_int8"),
-        ("avx512vnni", "avx512_vnni"),
-        ("avxvnni", "avx_vnni"),
-        ("avx512f", "avx512"),
-        ("avx2", "avx2"),
-        ("avx", "avx"),
-        ("sse4.1", "sse4_1"),
-        ("sse2", "sse2"),
-        ("i8mm", "i8mm"),
-        ("asimddp", "dotprod"),
-        ("asimd", "neon"),
-        ("neon", "neon"),
-    ];
-    ORDER
-        .iter()
-        .find(|(feature, _)| features.contains(*feature))
-        .map_or("generic", |(_, word)| word)
+    isa_of(&cpu_features())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::onnx::testing::library;
-
-    #[test]
-    fn the_best_wins() {
-        let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-        assert_eq!(
-            best_of(&set(&["avx2", "avx512vnni", "sse2"])),
-            "avx512_vnni"
-        );
-        assert_eq!(best_of(&set(&["asimd", "asimddp"])), "dotprod");
-        assert_eq!(best_of(&set(&[])), "generic");
-    }
 
     #[test]
     fn this_machine_says_what_it_is() {

@@ -10,7 +10,7 @@ use noroshi_model::{ElementType, EngineKind, MAX_MODEL_BYTES};
 use crate::error::{EngineError, Result};
 use crate::onnx::LibraryOptions;
 use crate::tensor::Tensor;
-use crate::{binary, candle, onnx};
+use crate::{binary, candle, compiled, onnx};
 
 /// A loaded model.
 pub trait Engine: Send {
@@ -86,6 +86,7 @@ pub fn open(
             crate::allocator::give_back();
             Ok(Box::new(engine))
         }
+        EngineKind::OnnxCompiled => compiled::open(bytes.into_vec(), options),
         EngineKind::Candle => Ok(Box::new(candle::CandleEngine::open(&bytes)?)),
         EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&bytes)?)),
     }
@@ -95,6 +96,15 @@ pub fn open(
 enum Bytes<'a> {
     Borrowed(&'a [u8]),
     Read(Vec<u8>),
+}
+
+impl Bytes<'_> {
+    fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Borrowed(bytes) => bytes.to_vec(),
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 impl std::ops::Deref for Bytes<'_> {

@@ -25,6 +25,9 @@ pub enum EngineError {
     /// The file isn't a model that the engine can run.
     #[error("the model can't be opened: {0}")]
     Model(String),
+    /// A compiled file that is not for this process, or was changed.
+    #[error("the compiled model is refused: {0}")]
+    Compiled(String),
     /// The model and its manifest disagree.
     #[error("the model disagrees with its manifest: {0}")]
     Disagreement(String),

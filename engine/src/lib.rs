@@ -13,6 +13,7 @@ pub mod binary;
 pub mod candle;
 mod capability;
 mod classifier;
+pub mod compiled;
 mod engine;
 mod error;
 mod filter;

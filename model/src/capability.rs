@@ -63,3 +63,39 @@ pub struct Runtime {
     /// Newest ONNX intermediate representation it reads; 0 likewise.
     pub max_ir: u32,
 }
+
+/// The best instruction set for 8-bit models among a CPU's `features`; `generic` if none is known.
+pub fn isa_of(features: &BTreeSet<String>) -> &'static str {
+    // From the best; the second word is what reports and compiled files say.
+    const ORDER: [(&str, &str); 12] = [
+        ("amx_int8", "amx_int8"),
+        ("avx512vnni", "avx512_vnni"),
+        ("avxvnni", "avx_vnni"),
+        ("avx512f", "avx512"),
+        ("avx2", "avx2"),
+        ("avx", "avx"),
+        ("sse4.1", "sse4_1"),
+        ("sse2", "sse2"),
+        ("i8mm", "i8mm"),
+        ("asimddp", "dotprod"),
+        ("asimd", "neon"),
+        ("neon", "neon"),
+    ];
+    ORDER
+        .iter()
+        .find(|(feature, _)| features.contains(*feature))
+        .map_or("generic", |(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_wins() {
+        let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        assert_eq!(isa_of(&set(&["avx2", "avx512vnni", "sse2"])), "avx512_vnni");
+        assert_eq!(isa_of(&set(&["asimd", "asimddp"])), "dotprod");
+        assert_eq!(isa_of(&set(&[])), "generic");
+    }
+}

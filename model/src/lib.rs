@@ -12,7 +12,7 @@ mod output;
 mod variant;
 mod verdict;
 
-pub use capability::{Architecture, Capabilities, Runtime};
+pub use capability::{Architecture, Capabilities, Runtime, isa_of};
 pub use digest::{Digest, DigestError};
 pub use filter::Filter;
 pub use input::{ColorOrder, InputSpec, Layout, Normalization, Resize};
@@ -21,6 +21,6 @@ pub use name::{ModelId, NameError, VariantName, is_id};
 pub use output::{Activation, Label, OutputSpec, Task};
 pub use variant::{
     Agreement, Blob, ElementType, EngineKind, Golden, Latency, Measured, Precision, Requirements,
-    Variant,
+    Target, Variant,
 };
 pub use verdict::{Obstacle, Verdict, choose_variant, verdict};

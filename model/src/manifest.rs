@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, InputSpec, ModelId, OutputSpec, Task, Variant, VariantName};
+use crate::{Digest, EngineKind, InputSpec, ModelId, OutputSpec, Task, Variant, VariantName};
 
 /// Largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
@@ -156,6 +156,12 @@ fn variant_fault(variant: &Variant) -> Option<String> {
     if !variant.golden.tolerance.is_finite() || variant.golden.tolerance < 0.0 {
         return Some(format!(
             "variant {name}: the golden tolerance must be zero or more"
+        ));
+    }
+    let compiled = variant.engine == EngineKind::OnnxCompiled;
+    if compiled != variant.requirements.target.is_some() {
+        return Some(format!(
+            "variant {name}: a compiled file, and no other, names its target"
         ));
     }
     if variant.requirements.peak_memory > 1 << 40 {

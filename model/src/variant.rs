@@ -26,6 +26,8 @@ pub enum EngineKind {
     Candle,
     /// Noroshi's own kernels for weights of one bit, for .nbin files.
     Binary,
+    /// ONNX Runtime, for files that were compiled ahead of time for one target.
+    OnnxCompiled,
 }
 
 impl EngineKind {
@@ -35,6 +37,15 @@ impl EngineKind {
             Self::OnnxRuntime => "onnx_runtime",
             Self::Candle => "candle",
             Self::Binary => "binary",
+            Self::OnnxCompiled => "onnx_compiled",
+        }
+    }
+
+    /// The engine that a device must have for it: compiled files run in ONNX Runtime too.
+    pub const fn installed(self) -> Self {
+        match self {
+            Self::OnnxCompiled => Self::OnnxRuntime,
+            other => other,
         }
     }
 }
@@ -98,6 +109,20 @@ pub struct Requirements {
     /// CPU features it cannot run without, such as `avx2`.
     #[serde(default)]
     pub cpu_features: BTreeSet<String>,
+    /// The only runtime and instruction set that a compiled file runs on; none for all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// What a file was compiled for. Both must be met exactly: the graph is cut to the kernels of
+/// one version, and blocks of memory to the width of one instruction set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Version of ONNX Runtime, such as `1.32.0`.
+    pub runtime: String,
+    /// The word of [`isa_of`](crate::isa_of), such as `avx512_vnni`.
+    pub isa: String,
 }
 
 /// Figures measured when the variant was made.

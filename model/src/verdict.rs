@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capabilities, EngineKind, Manifest, Variant};
+use crate::{Capabilities, EngineKind, Manifest, Runtime, Target, Variant, isa_of};
 
 /// Why a variant can't run on a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,20 @@ pub enum Obstacle {
     },
     /// Built for other architectures.
     WrongArchitecture,
+    /// Compiled for another version of the runtime.
+    WrongRuntime {
+        /// The file's.
+        needed: String,
+        /// The device's.
+        found: String,
+    },
+    /// Compiled for another instruction set.
+    WrongIsa {
+        /// The file's.
+        needed: String,
+        /// The device's.
+        found: String,
+    },
     /// The CPU lacks a feature.
     CpuFeatureMissing(String),
     /// The device's memory can't hold it.
@@ -60,6 +74,16 @@ impl fmt::Display for Obstacle {
                  export it for an older one or upgrade the engine"
             ),
             Self::WrongArchitecture => f.write_str("the file is built for another architecture"),
+            Self::WrongRuntime { needed, found } => write!(
+                f,
+                "it is compiled for ONNX Runtime {needed}, the device has {found}: compile it for \
+                 that, or add the .onnx file as another variant"
+            ),
+            Self::WrongIsa { needed, found } => write!(
+                f,
+                "it is compiled for {needed}, the device's best instruction set is {found}: \
+                 compile it on such a machine, or add the .onnx file as another variant"
+            ),
             Self::CpuFeatureMissing(feature) => write!(f, "the CPU lacks {feature}"),
             Self::NotEnoughMemory { needed, available } => {
                 write!(
@@ -90,10 +114,11 @@ pub fn verdict(variant: &Variant, capabilities: &Capabilities) -> Verdict {
     match capabilities
         .runtimes
         .iter()
-        .find(|runtime| runtime.engine == variant.engine)
+        .find(|runtime| runtime.engine == variant.engine.installed())
     {
-        None => obstacles.push(Obstacle::EngineMissing(variant.engine)),
+        None => obstacles.push(Obstacle::EngineMissing(variant.engine.installed())),
         Some(runtime) => {
+            obstacles.extend(wrong_target(needs.target.as_ref(), runtime, capabilities));
             if needs.opset > runtime.max_opset {
                 obstacles.push(Obstacle::OpsetTooNew {
                     needed: needs.opset,
@@ -128,6 +153,36 @@ pub fn verdict(variant: &Variant, capabilities: &Capabilities) -> Verdict {
     }
 }
 
+/// What a compiled file misses on the device.
+fn wrong_target(
+    target: Option<&Target>,
+    runtime: &Runtime,
+    capabilities: &Capabilities,
+) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    let Some(Target {
+        runtime: version,
+        isa,
+    }) = target
+    else {
+        return obstacles;
+    };
+    if *version != runtime.version {
+        obstacles.push(Obstacle::WrongRuntime {
+            needed: version.clone(),
+            found: runtime.version.clone(),
+        });
+    }
+    let found = isa_of(&capabilities.cpu_features);
+    if isa != found {
+        obstacles.push(Obstacle::WrongIsa {
+            needed: isa.clone(),
+            found: found.to_owned(),
+        });
+    }
+    obstacles
+}
+
 /// The first variant of `manifest` (they stand best first) that runs on the device, or why
 /// none does: the obstacles of each, in order.
 pub fn choose_variant<'a>(
@@ -149,8 +204,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::Architecture;
     use crate::manifest::tests::sample;
-    use crate::{Architecture, Runtime};
 
     fn pi() -> Capabilities {
         Capabilities {
@@ -192,6 +247,29 @@ mod tests {
             panic!("runs")
         };
         assert_eq!(obstacles[0], Obstacle::EngineMissing(EngineKind::Candle));
+    }
+
+    #[test]
+    fn a_compiled_file_runs_on_its_target_only() {
+        let mut variant = sample().variants.remove(0);
+        variant.engine = EngineKind::OnnxCompiled;
+        let target = |runtime: &str, isa: &str| {
+            Some(Target {
+                runtime: runtime.into(),
+                isa: isa.into(),
+            })
+        };
+        variant.requirements.target = target("1.32.0", "dotprod");
+        assert_eq!(verdict(&variant, &pi()), Verdict::Runs);
+        variant.requirements.target = target("1.30.0", "avx2");
+        let Verdict::Refused(obstacles) = verdict(&variant, &pi()) else {
+            panic!("runs")
+        };
+        assert!(matches!(
+            obstacles[..],
+            [Obstacle::WrongRuntime { .. }, Obstacle::WrongIsa { .. }]
+        ));
+        assert!(obstacles[1].to_string().contains("dotprod"));
     }
 
     #[test]

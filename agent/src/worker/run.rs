@@ -66,7 +66,7 @@ fn prepare(link: &mut ChildLink) -> Result<Options, AgentError> {
         path: library,
         sha256: library_sha256,
     };
-    if engine == EngineKind::OnnxRuntime {
+    if engine.installed() == EngineKind::OnnxRuntime {
         warm(&library).map_err(|e| AgentError::Worker(e.to_string()))?;
     }
     // The first look at a CPU clock asks the kernel for more than the sandbox allows.

@@ -311,6 +311,7 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
                 peak_memory: 1 << 20,
                 architectures: Default::default(),
                 cpu_features: Default::default(),
+                target: None,
             },
             measured: Measured::default(),
             golden: Golden {

@@ -168,6 +168,7 @@ impl Inspection {
             peak_memory: self.weight_bytes + self.peak_activation_bytes,
             architectures: BTreeSet::new(),
             cpu_features: BTreeSet::new(),
+            target: None,
         }
     }
 }
@@ -224,7 +225,8 @@ fn inner_nodes(node: &NodeProto) -> usize {
     inner.map(|node| 1 + inner_nodes(node)).sum()
 }
 
-fn count_operators(graph: &GraphProto, operators: &mut BTreeMap<String, usize>) {
+/// Adds how often each operator is used in `graph` and inside its nodes.
+pub(crate) fn count_operators(graph: &GraphProto, operators: &mut BTreeMap<String, usize>) {
     for node in &graph.node {
         *operators.entry(node.operator()).or_default() += 1;
         for inner in node.subgraphs() {

@@ -1,5 +1,6 @@
 //! ONNX Runtime, loaded at run time through `ort`.
 
+mod compile;
 mod encode;
 mod library;
 mod limits;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use library::{Library, LibraryOptions, warm};
 
+pub(crate) use compile::optimize;
 pub(crate) use limits::limits;
 pub(crate) use session::OnnxEngine;
 pub(crate) use telemetry::FORBIDDEN;

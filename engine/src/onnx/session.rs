@@ -17,9 +17,12 @@ const MAX_OUTLETS: usize = 64;
 
 /// A model opened in ONNX Runtime.
 pub(crate) struct OnnxEngine {
+    // Before the bytes that it may read from: fields are dropped in their order.
     session: Session,
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
+    /// What the session reads its weights from; nothing if it has copied them.
+    _bytes: Vec<u8>,
 }
 
 impl OnnxEngine {
@@ -30,20 +33,54 @@ impl OnnxEngine {
             let model = |e: ort::Error| EngineError::Model(e.to_string());
             let mut builder = configure(&environment, options).map_err(model)?;
             let session = builder.commit_from_memory(bytes).map_err(model)?;
-            Self::new(session)
+            Self::new(session, Vec::new())
         })
     }
 
-    fn new(session: Session) -> Result<Self> {
+    /// Opens the model in the runtime's own format in `bytes` from `start` on, without rewriting
+    /// the graph and without copying its weights; `packed` lets kernels copy theirs as they like
+    /// them best.
+    pub(crate) fn open_as_it_is(
+        bytes: Vec<u8>,
+        start: usize,
+        packed: bool,
+        options: &Options,
+    ) -> Result<Self> {
+        let environment = environment(&options.library)?;
+        let options = Options {
+            optimization: Optimization::None,
+            ..options.clone()
+        };
+        guarded(|| {
+            let model = |e: ort::Error| EngineError::Compiled(e.to_string());
+            let mut builder = configure(&environment, &options).map_err(model)?;
+            for (key, value) in [
+                ("session.use_ort_model_bytes_directly", "1"),
+                ("session.use_ort_model_bytes_for_initializers", "1"),
+                ("session.disable_prepacking", if packed { "0" } else { "1" }),
+            ] {
+                builder = builder
+                    .with_config_entry(key, value)
+                    .map_err(|e| model(e.into()))?;
+            }
+            // The session reads weights from the bytes as long as it lives; it gets them, and
+            // they are neither moved nor changed: a vector's contents stay where they are.
+            let session = builder.commit_from_memory(&bytes[start..]).map_err(model)?;
+            Self::new(session, bytes)
+        })
+    }
+
+    fn new(session: Session, bytes: Vec<u8>) -> Result<Self> {
         Ok(Self {
             inputs: describe(session.inputs())?,
             outputs: describe(session.outputs())?,
             session,
+            _bytes: bytes,
         })
     }
 }
 
-fn configure(
+pub(super) fn configure(
     environment: &ort::environment::Environment,
     options: &Options,
 ) -> ort::Result<SessionBuilder> {

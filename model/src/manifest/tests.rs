@@ -47,6 +47,7 @@ pub(crate) fn sample() -> Manifest {
                 peak_memory: 10 << 20,
                 architectures: BTreeSet::new(),
                 cpu_features: BTreeSet::new(),
+                target: None,
             },
             measured: Measured::default(),
             golden: Golden {
@@ -89,6 +90,28 @@ fn lies_are_refused() {
 
     let mut manifest = sample();
     manifest.variants[0].blob.length = MAX_MODEL_BYTES + 1;
+    assert!(manifest.check().is_err());
+}
+
+#[test]
+fn only_compiled_files_name_a_target() {
+    let mut manifest = sample();
+    assert!(
+        !String::from_utf8(manifest.to_json().unwrap())
+            .unwrap()
+            .contains("target")
+    );
+    manifest.variants[0].engine = EngineKind::OnnxCompiled;
+    assert!(manifest.check().unwrap_err().to_string().contains("target"));
+    manifest.variants[0].requirements.target = Some(Target {
+        runtime: "1.32.0".into(),
+        isa: "avx2".into(),
+    });
+    assert_eq!(
+        Manifest::from_json(&manifest.to_json().unwrap()),
+        Ok(manifest.clone())
+    );
+    manifest.variants[0].engine = EngineKind::OnnxRuntime;
     assert!(manifest.check().is_err());
 }
 
