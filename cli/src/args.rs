@@ -1,5 +1,6 @@
 //! The command line.
 
+mod compile;
 mod measure;
 mod quantize;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use compile::{Compile, Level};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
@@ -139,6 +141,8 @@ pub(crate) enum Model {
     Export(Export),
     /// Make a model of 2 to 8 bits of an ONNX network, within a limit on its loss.
     Quantize(Box<Quantize>),
+    /// Rewrite a network's graph ahead of time for this machine's ONNX Runtime and CPU.
+    Compile(Compile),
     /// Compare two models on pictures: agreement, bytes, time.
     Compare(Compare),
     /// Prepare a version of a model from its files and push it to the cloud.

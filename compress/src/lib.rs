@@ -1,12 +1,14 @@
 //! Makes a model smaller: a recipe goes in, a model and a report of what it cost come out.
 //!
 //! [`pickle`] reads PyTorch weights, [`networks`] writes known networks as ONNX, [`quantize`](mod@quantize) turns a float network into 8-bit integers,
+//! [`compile`](mod@compile) rewrites its graph ahead of time for one target,
 //! [`inspect`](mod@inspect) and [`report`] tell what a file needs and what a change cost,
 //! [`evaluate`](mod@evaluate) how good a model is on somebody's data, [`statistics`] how sure that is, [`plot`] shows it, and [`release`] makes a manifest of it.
 //!
 //! Every file is foreign: sizes are bounded before memory is taken, and a hostile file is an error.
 
 pub mod binary;
+pub mod compile;
 mod error;
 pub mod evaluate;
 pub mod inspect;

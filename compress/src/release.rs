@@ -8,9 +8,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 use noroshi_engine::{Classifier, Frame, GoldenSet, ModelSource, Options, open};
 use noroshi_model::{
     Blob, Digest, EngineKind, Golden, InputSpec, Manifest, Measured, ModelId, OutputSpec,
-    Provenance, Task, Variant, VariantName,
+    Precision, Provenance, Requirements, Task, Variant, VariantName,
 };
 
+use crate::compile::kind_of;
 use crate::inspect::{Inspection, inspect_file};
 use crate::views::Photo;
 use crate::{Error, Result};
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 /// another order, integer kernels of another instruction set round some sums differently.
 const FLOAT_TOLERANCE: f32 = 0.002;
 const INTEGER_TOLERANCE: f32 = 0.05;
+/// The same for a compiled file, which runs with the same kernels wherever it runs at all.
+const COMPILED_TOLERANCE: f32 = 1e-4;
 
 /// What a release is, apart from its files.
 #[derive(Debug, Clone)]
@@ -91,8 +94,8 @@ pub fn prepare(
     let mut blobs = Vec::new();
     for source in sources {
         let blob = blob_of(&source.path)?;
-        let seen = inspect_file(&source.path)?;
-        let set = golden_set(&description, &source.path, &frames, options)?;
+        let seen = Seen::read(&source.path)?;
+        let set = golden_set(&description, seen.engine, &source.path, &frames, options)?;
         let golden = set.to_cbor()?;
         let golden_blob = Blob {
             sha256: Digest::of(&golden),
@@ -101,10 +104,10 @@ pub fn prepare(
         let tolerance = source.tolerance.unwrap_or_else(|| tolerance(&set, &seen));
         variants.push(Variant {
             name: source.name.clone(),
-            engine: EngineKind::OnnxRuntime,
+            engine: seen.engine,
             precision: seen.precision,
             blob,
-            requirements: seen.requirements(),
+            requirements: seen.requirements,
             measured: Measured {
                 parameters: seen.parameters,
                 macs: seen.macs,
@@ -149,23 +152,61 @@ pub fn prepare(
     Ok(Prepared { manifest, blobs })
 }
 
+/// What a file says of itself, whichever engine runs it.
+struct Seen {
+    engine: EngineKind,
+    precision: Precision,
+    requirements: Requirements,
+    parameters: u64,
+    macs: u64,
+}
+
+impl Seen {
+    fn read(path: &Path) -> Result<Self> {
+        if let (engine, Some(header)) = kind_of(path)? {
+            return Ok(Self {
+                engine,
+                precision: header.facts.precision,
+                requirements: header.requirements(),
+                parameters: header.facts.parameters,
+                macs: header.facts.macs,
+            });
+        }
+        Ok(Self::from(&inspect_file(path)?))
+    }
+}
+
+impl From<&Inspection> for Seen {
+    fn from(seen: &Inspection) -> Self {
+        Self {
+            engine: EngineKind::OnnxRuntime,
+            precision: seen.precision,
+            requirements: seen.requirements(),
+            parameters: seen.parameters,
+            macs: seen.macs,
+        }
+    }
+}
+
 fn golden_set(
     description: &Description,
+    engine: EngineKind,
     path: &Path,
     frames: &[Frame<'_>],
     options: &Options,
 ) -> Result<GoldenSet> {
-    let engine = open(EngineKind::OnnxRuntime, ModelSource::Path(path), options)?;
+    let engine = open(engine, ModelSource::Path(path), options)?;
     let labels = description.task.labels().len();
     let mut classifier = Classifier::new(engine, &description.input, &description.output, labels)?;
     Ok(GoldenSet::record(&mut classifier, frames)?)
 }
 
-fn tolerance(set: &GoldenSet, seen: &Inspection) -> f32 {
+fn tolerance(set: &GoldenSet, seen: &Seen) -> f32 {
     let numbers = set.cases.iter().flat_map(|case| &case.output);
     let largest = numbers.fold(0f32, |largest, number| largest.max(number.abs()));
-    let share = match seen.precision {
-        noroshi_model::Precision::Fp32 => FLOAT_TOLERANCE,
+    let share = match (seen.engine, seen.precision) {
+        (EngineKind::OnnxCompiled, _) => COMPILED_TOLERANCE,
+        (_, Precision::Fp32) => FLOAT_TOLERANCE,
         _ => INTEGER_TOLERANCE,
     };
     (largest * share).max(f32::EPSILON)
@@ -215,6 +256,12 @@ pub fn check_manifest(manifest: &Manifest, name: &VariantName, path: &Path) -> R
         ));
     } else if variant.engine == EngineKind::OnnxRuntime {
         faults.extend(disagreements(manifest, variant, &inspect_file(path)?));
+    } else if variant.engine == EngineKind::OnnxCompiled {
+        let seen = Seen::read(path)?;
+        let mut compare = Comparison::default();
+        compare.field("the engine", &variant.engine, &seen.engine);
+        compare.variant(variant, &seen);
+        faults.extend(compare.faults);
     }
     if faults.is_empty() {
         Ok(())
@@ -223,33 +270,55 @@ pub fn check_manifest(manifest: &Manifest, name: &VariantName, path: &Path) -> R
     }
 }
 
-fn disagreements(manifest: &Manifest, variant: &Variant, seen: &Inspection) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut compare = |what: &str, said: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+/// What a manifest says and a file does not.
+#[derive(Default)]
+struct Comparison {
+    faults: Vec<String>,
+}
+
+impl Comparison {
+    fn field(&mut self, what: &str, said: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug) {
         let (said, found) = (format!("{said:?}"), format!("{found:?}"));
         if said != found {
-            faults.push(format!("{what} is {found}, the manifest says {said}"));
+            let fault = format!("{what} is {found}, the manifest says {said}");
+            self.faults.push(fault);
         }
-    };
-    let (said, found) = (&variant.requirements, seen.requirements());
-    compare("the opset", &said.opset, &found.opset);
-    compare("the IR version", &said.ir, &found.ir);
-    compare("the set of operators", &said.operators, &found.operators);
-    compare("the set of element types", &said.dtypes, &found.dtypes);
-    let least = said.peak_memory.max(found.peak_memory);
-    compare("the peak memory in bytes", &said.peak_memory, &least);
-    compare("the precision", &variant.precision, &seen.precision);
-    compare(
-        "the number of parameters",
-        &variant.measured.parameters,
-        &seen.parameters,
-    );
-    compare("the number of MACs", &variant.measured.macs, &seen.macs);
+    }
+
+    fn variant(&mut self, variant: &Variant, seen: &Seen) {
+        let (said, found) = (&variant.requirements, &seen.requirements);
+        self.field("the opset", &said.opset, &found.opset);
+        self.field("the IR version", &said.ir, &found.ir);
+        self.field("the set of operators", &said.operators, &found.operators);
+        self.field("the set of element types", &said.dtypes, &found.dtypes);
+        let least = said.peak_memory.max(found.peak_memory);
+        self.field("the peak memory in bytes", &said.peak_memory, &least);
+        if found.target.is_some() {
+            self.field("the target", &said.target, &found.target);
+            self.field(
+                "the architecture",
+                &said.architectures,
+                &found.architectures,
+            );
+        }
+        self.field("the precision", &variant.precision, &seen.precision);
+        self.field(
+            "the number of parameters",
+            &variant.measured.parameters,
+            &seen.parameters,
+        );
+        self.field("the number of MACs", &variant.measured.macs, &seen.macs);
+    }
+}
+
+fn disagreements(manifest: &Manifest, variant: &Variant, seen: &Inspection) -> Vec<String> {
+    let mut compare = Comparison::default();
+    compare.variant(variant, &Seen::from(seen));
     let input = &manifest.input;
     match seen.inputs.as_slice() {
         [own] => {
-            compare("the input's name", &input.name, &own.name);
-            compare("the input's element type", &Some(input.dtype), &own.element);
+            compare.field("the input's name", &input.name, &own.name);
+            compare.field("the input's element type", &Some(input.dtype), &own.element);
             let shape = input.shape().map(Some);
             let fits = own.shape.len() == shape.len()
                 && own
@@ -258,10 +327,10 @@ fn disagreements(manifest: &Manifest, variant: &Variant, seen: &Inspection) -> V
                     .zip(shape)
                     .all(|(own, said)| own.is_none() || *own == said);
             if !own.shape.is_empty() && !fits {
-                compare("the input's shape", &shape, &own.shape);
+                compare.field("the input's shape", &shape, &own.shape);
             }
         }
-        inputs => compare("the number of inputs", &1, &inputs.len()),
+        inputs => compare.field("the number of inputs", &1, &inputs.len()),
     }
     let output = seen
         .outputs
@@ -270,14 +339,14 @@ fn disagreements(manifest: &Manifest, variant: &Variant, seen: &Inspection) -> V
     match output {
         None => {
             let names: Vec<_> = seen.outputs.iter().map(|output| &output.name).collect();
-            compare("the list of outputs", &manifest.output.name, &names);
+            compare.field("the list of outputs", &manifest.output.name, &names);
         }
         Some(output) => {
             let labels = manifest.task.labels().len();
             if let Some(&Some(last)) = output.shape.last() {
-                compare("the number of labels", &labels, &last);
+                compare.field("the number of labels", &labels, &last);
             }
         }
     }
-    faults
+    compare.faults
 }

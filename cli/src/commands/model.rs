@@ -1,6 +1,7 @@
 //! `noroshi model …`: the part that needs no cloud is in [`local`], the rest here.
 
 mod codegen;
+mod compile;
 mod local;
 mod measure;
 mod push;
@@ -21,6 +22,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Report(report) => measure::report(report, json),
         Model::Export(export) => local::export(export, json),
         Model::Quantize(quantize) => quantize::run(quantize, json),
+        Model::Compile(command) => compile::run(command, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Codegen(asked) => codegen::run(asked, json),

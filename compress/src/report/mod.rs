@@ -13,6 +13,7 @@ use noroshi_engine::{Engine, ModelSource, Tensor, isa, open, process_cpu};
 use noroshi_model::{Agreement, EngineKind, Precision};
 use serde::Serialize;
 
+use crate::compile::kind_of;
 use crate::evaluate::top;
 use crate::inspect::{grouped, inspect_file};
 use crate::statistics::{Interval, median, wilson};
@@ -171,6 +172,17 @@ pub fn compare(
 }
 
 fn side(path: &Path) -> Result<Side> {
+    if let (_, Some(header)) = kind_of(path)? {
+        let facts = header.facts;
+        return Ok(Side {
+            bytes: crate::release::blob_of(path)?.length,
+            precision: facts.precision,
+            parameters: facts.parameters,
+            macs: facts.macs,
+            peak_memory_bytes: facts.peak_memory,
+            latency: Vec::new(),
+        });
+    }
     let seen = inspect_file(path)?;
     Ok(Side {
         bytes: seen.bytes,
@@ -183,11 +195,8 @@ fn side(path: &Path) -> Result<Side> {
 }
 
 fn engine(path: &Path, options: &Options) -> Result<Box<dyn Engine>> {
-    Ok(open(
-        EngineKind::OnnxRuntime,
-        ModelSource::Path(path),
-        &options.engine,
-    )?)
+    let (kind, _) = kind_of(path)?;
+    Ok(open(kind, ModelSource::Path(path), &options.engine)?)
 }
 
 fn first(engine: &mut dyn Engine, input: &Tensor) -> Result<Vec<f32>> {

@@ -5,6 +5,7 @@
 )]
 
 mod common;
+mod compile;
 mod evaluate;
 mod hostile;
 mod modes;

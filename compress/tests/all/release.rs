@@ -33,7 +33,7 @@ fn source(path: &std::path::Path) -> Source {
     }
 }
 
-fn photo() -> Photo {
+pub(crate) fn photo() -> Photo {
     let mut numbers = Numbers(4);
     Photo::from_rgb(
         64,
