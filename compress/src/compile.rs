@@ -121,7 +121,7 @@ pub fn compile(source: &Path, level: Level, options: &Options) -> Result<Compile
             sealed = plain;
         }
     }
-    if difference.is_some_and(|share| !(share <= ROUNDING)) {
+    if difference.is_some_and(|share| share.is_nan() || share > ROUNDING) {
         return Err(Error::Compare(format!(
             "the compiled graph answers otherwise than its source (by {} of the largest number): \
              compile at a lower level",

@@ -42,6 +42,7 @@ impl EngineKind {
     }
 
     /// The engine that a device must have for it: compiled files run in ONNX Runtime too.
+    #[must_use]
     pub const fn installed(self) -> Self {
         match self {
             Self::OnnxCompiled => Self::OnnxRuntime,

@@ -9,17 +9,17 @@
 pub(crate) mod testing;
 
 pub mod anomaly;
+pub mod baseline;
 pub mod bonsai;
 pub mod boosted;
 pub mod csv;
 mod descend;
 mod error;
+pub mod fastfood;
 pub mod forest;
 mod format;
 pub mod import;
 mod model;
-pub mod baseline;
-pub mod fastfood;
 pub mod online;
 pub mod protonn;
 mod quantize;

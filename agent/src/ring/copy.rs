@@ -16,16 +16,16 @@ pub(super) fn copy_out(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) 
     let (out, out_rest) = bytes.as_chunks_mut::<{ BLOCK * WORD }>();
     for (out, block) in out.iter_mut().zip(blocks) {
         // Spelled out: built small, the compiler would make a loop of it.
-        let [a, b, c, d, e, f, g, h] = block;
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = block;
         let values = [
-            load(a),
-            load(b),
-            load(c),
-            load(d),
-            load(e),
-            load(f),
-            load(g),
-            load(h),
+            load(w0),
+            load(w1),
+            load(w2),
+            load(w3),
+            load(w4),
+            load(w5),
+            load(w6),
+            load(w7),
         ];
         *out = values.as_flattened().try_into().expect("as long");
     }
@@ -35,7 +35,7 @@ pub(super) fn copy_out(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) 
     bytes.truncate(length);
 }
 
-#[inline(always)]
+#[inline]
 fn load(word: &AtomicU64) -> [u8; WORD] {
     word.load(Ordering::Relaxed).to_ne_bytes()
 }
@@ -46,15 +46,15 @@ pub(super) fn copy_in(bytes: &[u8], words: &[AtomicU64]) {
     let (blocks, single) = whole.as_chunks::<BLOCK>();
     let (wide, narrow) = words.split_at(blocks.len() * BLOCK);
     for (block, words) in blocks.iter().zip(wide.as_chunks::<BLOCK>().0) {
-        let [a, b, c, d, e, f, g, h] = words;
-        store(a, block[0]);
-        store(b, block[1]);
-        store(c, block[2]);
-        store(d, block[3]);
-        store(e, block[4]);
-        store(f, block[5]);
-        store(g, block[6]);
-        store(h, block[7]);
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = words;
+        store(w0, block[0]);
+        store(w1, block[1]);
+        store(w2, block[2]);
+        store(w3, block[3]);
+        store(w4, block[4]);
+        store(w5, block[5]);
+        store(w6, block[6]);
+        store(w7, block[7]);
     }
     for (bytes, word) in single.iter().zip(narrow) {
         store(word, *bytes);
@@ -66,7 +66,7 @@ pub(super) fn copy_in(bytes: &[u8], words: &[AtomicU64]) {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn store(word: &AtomicU64, bytes: [u8; WORD]) {
     word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
 }

@@ -32,6 +32,21 @@ impl fmt::Display for Inspection {
         for output in &self.outputs {
             writeln!(f, "output       {output}")?;
         }
+        self.work(f)?;
+        let operators: Vec<_> = self
+            .operators
+            .iter()
+            .map(|(o, n)| format!("{o} {n}"))
+            .collect();
+        writeln!(f, "operators    {}", operators.join(", "))?;
+        self.rest(f)
+    }
+}
+
+impl Inspection {
+    /// What one inference takes.
+    fn work(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = grouped;
         let (parameters, folded) = (count(self.parameters), count(self.folded_parameters));
         writeln!(
             f,
@@ -74,12 +89,12 @@ impl fmt::Display for Inspection {
                 "             {unknown} values of unknown size are not counted"
             )?;
         }
-        let operators: Vec<_> = self
-            .operators
-            .iter()
-            .map(|(o, n)| format!("{o} {n}"))
-            .collect();
-        writeln!(f, "operators    {}", operators.join(", "))?;
+        Ok(())
+    }
+
+    /// What dominates, who can run it, and the layers with the most work.
+    fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = grouped;
         let dominant = [
             ("the work", &self.dominant.macs),
             ("the weights", &self.dominant.weights),

@@ -4,9 +4,9 @@ mod anomaly;
 mod avr;
 mod bonsai;
 mod data;
+mod fastfood;
 mod forest;
 mod learned;
-mod fastfood;
 mod online;
 mod protonn;
 

@@ -45,7 +45,7 @@ impl Boosted {
         writer.f32(self.unit);
         self.base.iter().for_each(|&base| writer.i32(base));
         for &inner in &self.trees.inner {
-            writer.bytes(&inner.to_le_bytes()[..1 + usize::from(wide_trees)]);
+            writer.bytes(&inner.to_le_bytes()[..=usize::from(wide_trees)]);
         }
         if own_outputs {
             writer.bytes(&self.outputs);
