@@ -13,6 +13,8 @@ use noroshi_onnx::{DataType, ModelProto, Shapes, ValueInfoProto, encode, infer};
 
 /// Most bytes of activations that one run may return: more are seen in several runs.
 const RUN_BYTES: u64 = 160 << 20;
+/// Most values of one run: the engine opens no model with more outputs.
+const RUN_VALUES: usize = 64;
 
 /// What was seen of one activation.
 #[derive(Debug, Clone)]
@@ -138,7 +140,7 @@ fn grouped<'a>(names: &[&'a String], shapes: &Shapes) -> Vec<Vec<&'a String>> {
     for name in names {
         let bytes = shapes.bytes(name).unwrap_or(RUN_BYTES / 8);
         match groups.last_mut() {
-            Some(group) if bytes <= room => group.push(name),
+            Some(group) if bytes <= room && group.len() < RUN_VALUES => group.push(name),
             _ => {
                 groups.push(vec![name]);
                 room = RUN_BYTES;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::common::{Numbers, asset, engine_options, small_network, trained};
 use noroshi_compress::quantize::{Method, Options, Quantized, quantize};
-use noroshi_compress::{Error, Network, Settings, inspect, report, views};
+use noroshi_compress::{Error, Network, Settings, Weights, build, inspect, report, views};
 use noroshi_engine::Tensor;
 use noroshi_onnx::{Index, ModelProto};
 
@@ -211,4 +211,19 @@ fn mobilenet_v2_keeps_its_answers() {
         .collect();
     assert_eq!(operators.get("Clip"), None);
     assert_eq!(operators["Conv"], 52);
+}
+
+/// More activations than the engine has outputs for in one run, each of them small.
+#[test]
+fn a_small_network_of_many_layers_is_calibrated_in_several_runs() {
+    let settings = Settings {
+        width: 0.1,
+        resolution: 32,
+        classes: 7,
+    };
+    let model = build(Network::MobileNetV2, &settings, Weights::Random(3)).unwrap();
+    let mut numbers = Numbers(5);
+    let inputs = [numbers.tensor(&[1, 3, 32, 32])];
+    let report = made(&model, &inputs, &options()).report;
+    assert!(report.layers > 50, "{report}");
 }
