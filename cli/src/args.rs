@@ -1,6 +1,7 @@
 //! The command line.
 
 mod compile;
+mod compress;
 mod measure;
 mod quantize;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use compile::{Compile, Level};
+pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
@@ -147,10 +149,21 @@ pub(crate) enum Model {
     Compare(Compare),
     /// Prepare a version of a model from its files and push it to the cloud.
     Push(Push),
+    /// Upload a float model and have the cloud make a version with 8-bit integers of it.
+    Compress(Compress),
+    /// Compressions in the cloud, newest first: what waits, what came of it.
+    Compressions {
+        /// Only this model's.
+        #[arg(long)]
+        model: Option<String>,
+    },
     /// Check a model file against its manifest, within limits. Used by the cloud.
     Check(Check),
     /// Write C source for a microcontroller, and tell what it will take there.
     Codegen(Codegen),
+    /// Compress what a folder orders, within limits. Used by the cloud.
+    #[command(hide = true)]
+    Work(Work),
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ use noroshi_service::tls::{CertificateAuthority, Identity, Leaf};
 use tokio::sync::{Mutex, Notify};
 
 use crate::artifacts::Artifacts;
+use crate::compression::Compressor;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::inspect::Inspector;
@@ -79,6 +80,10 @@ pub struct Cloud {
     pub artifacts: Artifacts,
     /// Looks into pushed files.
     pub inspector: Inspector,
+    /// Compresses uploaded models.
+    pub compressor: Compressor,
+    /// Wakes whoever works on compressions.
+    pub(crate) compressions: Notify,
     /// Wakes the rollout driver.
     pub rollouts: Notify,
     /// Wakes whoever issues marked documents.
@@ -166,6 +171,12 @@ impl Cloud {
                 memory_bytes: config.inspector_memory_bytes,
                 patience: Duration::from_secs(config.inspector_seconds),
             },
+            compressor: Compressor {
+                program: config.inspector(),
+                memory_bytes: config.compress_memory_bytes,
+                patience: Duration::from_secs(config.compress_seconds),
+            },
+            compressions: Notify::new(),
             rollouts: Notify::new(),
             unissued: Notify::new(),
             issuing: Mutex::new(()),

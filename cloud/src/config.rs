@@ -40,6 +40,12 @@ pub struct Config {
     /// The most seconds that it may take for one file.
     #[serde(default = "inspector_seconds")]
     pub inspector_seconds: u64,
+    /// The most bytes of memory that the compression of an uploaded model may use.
+    #[serde(default = "compress_memory_bytes")]
+    pub compress_memory_bytes: u64,
+    /// The most seconds that it may take.
+    #[serde(default = "compress_seconds")]
+    pub compress_seconds: u64,
     /// How long a desired document may be acted upon, in days; it is issued again at half of it.
     #[serde(default = "desired_days")]
     pub desired_days: u64,
@@ -68,6 +74,14 @@ const fn inspector_seconds() -> u64 {
     120
 }
 
+const fn compress_memory_bytes() -> u64 {
+    8 << 30
+}
+
+const fn compress_seconds() -> u64 {
+    3600
+}
+
 const fn desired_days() -> u64 {
     30
 }
@@ -86,6 +100,9 @@ impl Config {
             return setup(
                 "inspector_seconds must be above 0, inspector_memory_bytes 64 MiB or more",
             );
+        }
+        if self.compress_seconds == 0 || self.compress_memory_bytes < 64 << 20 {
+            return setup("compress_seconds must be above 0, compress_memory_bytes 64 MiB or more");
         }
         if self.production && !self.http.ip().is_loopback() {
             return setup(

@@ -81,7 +81,7 @@ impl Inspector {
 }
 
 // Whatever else the daemon was given is none of a foreign file's business.
-fn kept_environment() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn kept_environment() -> impl Iterator<Item = (String, String)> {
     const KEPT: [&str; 5] = [
         "PATH",
         "LANG",
@@ -93,7 +93,7 @@ fn kept_environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
 }
 
-async fn read_bounded(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+pub(crate) async fn read_bounded(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
         let mut first = (&mut pipe).take(MOST_OUTPUT);
@@ -106,7 +106,7 @@ async fn read_bounded(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
 
 /// The reason for a refusal: the `error` of the JSON on standard output, else the last line on
 /// standard error.
-fn sentence(out: &[u8], err: &[u8]) -> Option<String> {
+pub(crate) fn sentence(out: &[u8], err: &[u8]) -> Option<String> {
     let json: Option<serde_json::Value> = serde_json::from_slice(out).ok();
     let told = json
         .as_ref()

@@ -7,6 +7,7 @@ mod api;
 mod artifacts;
 mod cloud;
 mod commands;
+pub mod compression;
 mod config;
 mod console;
 mod devices;

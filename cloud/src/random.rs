@@ -9,12 +9,16 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// The text of a new id: 16 of `[a-z2-7]`, 80 random bits.
+pub(crate) fn short_id() -> String {
+    data_encoding::BASE32_NOPAD
+        .encode(&bytes::<10>())
+        .to_ascii_lowercase()
+}
+
 /// A new id: 16 of `[a-z2-7]`, 80 random bits.
 pub(crate) fn id<T: FromStr>() -> T {
-    let text = data_encoding::BASE32_NOPAD
-        .encode(&bytes::<10>())
-        .to_ascii_lowercase();
-    T::from_str(&text).unwrap_or_else(|_| unreachable!("16 base32 characters are an id"))
+    T::from_str(&short_id()).unwrap_or_else(|_| unreachable!("16 base32 characters are an id"))
 }
 
 /// A secret that a person can copy: 32 of `[a-z2-7]`, 160 random bits.

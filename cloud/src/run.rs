@@ -93,6 +93,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     parts.spawn("notices", notices.telling(plans).run(stop.clone()));
     parts.spawn("rollouts", drive(cloud.clone(), stop.clone()));
     parts.spawn("issuing", issue(cloud.clone(), stop.clone()));
+    parts.spawn("compression", compress(cloud.clone(), stop.clone()));
     parts.spawn("renewal", renew(cloud.clone(), renewed, stop.clone()));
     parts.spawn("http", serve(http, app, stop.clone()));
     parts.spawn(
@@ -193,6 +194,10 @@ async fn drive(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
 
 async fn issue(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
     cloud.keep_issuing(stop).await
+}
+
+async fn compress(cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
+    cloud.keep_compressing(stop).await
 }
 
 /// Signs anew what would grow old. A failure is told once and tried again: what was signed

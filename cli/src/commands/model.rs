@@ -2,10 +2,13 @@
 
 mod codegen;
 mod compile;
+mod compress;
+mod limits;
 mod local;
 mod measure;
 mod push;
 mod quantize;
+mod work;
 
 use serde_json::Value;
 
@@ -26,8 +29,13 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Codegen(asked) => codegen::run(asked, json),
+        Model::Work(command) => work::run(command),
         Model::Push(push) if push.dry_run.is_some() => push::dry_run(push, json),
-        Model::List | Model::Show { .. } | Model::Push(_) => return None,
+        Model::List
+        | Model::Show { .. }
+        | Model::Push(_)
+        | Model::Compress(_)
+        | Model::Compressions { .. } => return None,
     })
 }
 
@@ -37,6 +45,8 @@ pub(super) async fn with_cloud(api: &Api, command: Model, json: bool) -> Result<
         Model::List => list(api, json).await,
         Model::Show { model } => show(api, &model, json).await,
         Model::Push(push) => push::run(api, &push, json).await,
+        Model::Compress(command) => compress::run(api, &command, json).await,
+        Model::Compressions { model } => compress::list(api, model.as_deref(), json).await,
         _ => unreachable!("needs no cloud"),
     }
 }

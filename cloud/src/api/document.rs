@@ -5,8 +5,8 @@ use utoipa::OpenApi;
 
 use super::problem::Problem;
 use super::{
-    accounts, blobs, commands, devices, enrolment, models, organisation, pipelines, records,
-    rollouts, sessions,
+    accounts, blobs, commands, compressions, devices, enrolment, models, organisation, pipelines,
+    records, rollouts, sessions,
 };
 
 #[derive(OpenApi)]
@@ -57,6 +57,9 @@ use super::{
         models::version,
         models::manifest,
         models::compatibility,
+        compressions::create,
+        compressions::list,
+        compressions::show,
         pipelines::list,
         pipelines::show,
         pipelines::apply,

@@ -4,6 +4,7 @@ mod accounts;
 mod blobs;
 mod caller;
 mod commands;
+mod compressions;
 mod devices;
 mod document;
 mod enrolment;
@@ -160,6 +161,12 @@ fn work() -> Router<Arc<Api>> {
             "/api/v1/models/{model}/versions/{version}/compatibility",
             get(models::compatibility),
         )
+        .route(
+            "/api/v1/models/{model}/compressions",
+            post(compressions::create),
+        )
+        .route("/api/v1/compressions", get(compressions::list))
+        .route("/api/v1/compressions/{id}", get(compressions::show))
         .route("/api/v1/pipelines", get(pipelines::list))
         .route(
             "/api/v1/pipelines/{pipeline}",

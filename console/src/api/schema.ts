@@ -22,6 +22,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/compressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Orders, newest first. */
+        get: operations["get_compressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compressions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One order. */
+        get: operations["get_compressions_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dashboard-tokens": {
         parameters: {
             query?: never;
@@ -225,6 +259,23 @@ export interface paths {
         get: operations["get_models_model"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model}/compressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Orders a version of this model with 8-bit integers, made of an uploaded file. */
+        post: operations["post_models_model_compressions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -749,6 +800,47 @@ export interface components {
             /** @description For the next page; null after the last. */
             next_cursor: string | null;
         };
+        /** @description An order and what became of it. */
+        Compression: {
+            /**
+             * Format: int64
+             * @description How often a worker was started for it.
+             */
+            attempts: number;
+            created_by: string;
+            /** Format: int64 */
+            created_ms: number;
+            /** Format: int64 */
+            finished_ms: number | null;
+            id: string;
+            /** Format: double */
+            max_loss: number;
+            model: string;
+            /** Format: int64 */
+            photos: number;
+            /** @description Why it failed. */
+            reason: string | null;
+            /** @description What it cost: models beside each other, loss, layers by sensitivity. */
+            report: Record<string, never> | null;
+            /** @description SHA-256 of the file that is compressed. */
+            source: string;
+            /** Format: int64 */
+            started_ms: number | null;
+            /** @description `queued`, `running`, `succeeded` or `failed`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description The version that came of it.
+             */
+            version: number | null;
+        };
+        /** @description A page of a list. */
+        CompressionList: {
+            /** @description The items. */
+            items: components["schemas"]["Compression"][];
+            /** @description For the next page; null after the last. */
+            next_cursor: string | null;
+        };
         /** @description How much there is. */
         Counts: {
             /** Format: int64 */
@@ -1076,6 +1168,22 @@ export interface components {
              */
             ttl_s?: number | null;
         };
+        /** @description An order; its files are uploaded before it. */
+        NewCompression: {
+            /** @description The classes' names. */
+            labels: string[];
+            /**
+             * Format: double
+             * @description Points of agreement with the float model that may be lost; 2 if left out.
+             */
+            max_loss?: number;
+            /** @description SHA-256 of each picture to calibrate with; the loss is measured on some of them. */
+            photos: string[];
+            /** @description How pictures become inputs. */
+            preset: components["schemas"]["Preset"];
+            /** @description SHA-256 of the .onnx file. */
+            source: string;
+        };
         /** @description What a dashboard may read. */
         NewDashboardToken: {
             devices?: string[];
@@ -1258,6 +1366,11 @@ export interface components {
              */
             version?: number | null;
         };
+        /**
+         * @description How pictures become inputs, as the `noroshi` program knows it.
+         * @enum {string}
+         */
+        Preset: "imagenet" | "efficientnet-lite";
         /** @description What every failed request answers, as `application/problem+json`. */
         Problem: {
             /** @description A stable word for programs. */
@@ -1593,6 +1706,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_compressions: {
+        parameters: {
+            query?: {
+                /** @description Only this model's. */
+                model?: string;
+                /** @description Items of one page, 1 to 500; 50 if left out. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompressionList"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_compressions_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compression"];
+                };
             };
             /** @description What went wrong, and what to do about it. */
             default: {
@@ -2149,6 +2327,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_models_model_compressions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCompression"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compression"];
                 };
             };
             /** @description What went wrong, and what to do about it. */

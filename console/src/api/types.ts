@@ -4,6 +4,7 @@ type Schemas = components["schemas"];
 
 export type Caller = Schemas["Caller"];
 export type Compatibility = Schemas["Compatibility"];
+export type Compression = Schemas["Compression"];
 export type DashboardToken = Schemas["DashboardToken"];
 export type Device = Schemas["Device"];
 export type DevicePipeline = Schemas["DevicePipeline"];

@@ -4,6 +4,8 @@ import { useState } from "react";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 
 import { createQueryClient } from "../api/queries";
+import { CompressionPage } from "../pages/CompressionPage";
+import { CompressionsPage } from "../pages/CompressionsPage";
 import { DevicePage } from "../pages/DevicePage";
 import { DevicesPage } from "../pages/DevicesPage";
 import { EnrolmentPage } from "../pages/EnrolmentPage";
@@ -28,6 +30,8 @@ function Pages() {
         <Route path="models" element={<ModelsPage />} />
         <Route path="models/:model" element={<ModelPage />} />
         <Route path="models/:model/versions/:version/roll-out" element={<PushPage />} />
+        <Route path="compressions" element={<CompressionsPage />} />
+        <Route path="compressions/:compression" element={<CompressionPage />} />
         <Route path="rollouts" element={<RolloutsPage />} />
         <Route path="rollouts/:rollout" element={<RolloutPage />} />
         <Route path="live" element={<LivePage />} />

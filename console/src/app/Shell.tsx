@@ -11,6 +11,7 @@ import classes from "./Shell.module.css";
 const links: { to: string; text: string; icon: IconName }[] = [
   { to: "/devices", text: "Devices", icon: "device" },
   { to: "/models", text: "Models", icon: "model" },
+  { to: "/compressions", text: "Compressions", icon: "compression" },
   { to: "/rollouts", text: "Rollouts", icon: "rollout" },
   { to: "/live", text: "Live results", icon: "live" },
   { to: "/sites", text: "Sites", icon: "site" },

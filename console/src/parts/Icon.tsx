@@ -18,6 +18,9 @@ const shapes = {
       <path d="m4 7.5 8 4.5 8-4.5M12 12v9" />
     </>
   ),
+  compression: (
+    <path d="M4 4l5 5M9 5v4H5M20 20l-5-5M15 19v-4h4M20 4l-5 5M15 5v4h4M4 20l5-5M9 19v-4H5" />
+  ),
   rollout: <path d="M4 12h11M11 7l5 5-5 5M20 5v14" />,
   live: <path d="M3 12h4l3-7 4 14 3-7h4" />,
   site: (

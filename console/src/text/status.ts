@@ -23,6 +23,18 @@ export function presenceText(status: string, sinceMs: number | null, nowMs: numb
   return `${status} since ${duration(nowMs - sinceMs)}`;
 }
 
+const compressions: Record<string, Tone> = {
+  queued: "quiet",
+  running: "busy",
+  succeeded: "good",
+  failed: "bad",
+};
+
+/** The tone of an order to compress. */
+export function compressionTone(state: string): Tone {
+  return compressions[state] ?? "warning";
+}
+
 const phases: Record<string, Tone> = {
   waiting: "quiet",
   assigned: "busy",

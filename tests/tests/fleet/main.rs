@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod command;
+mod compression;
 mod console;
 mod enrolment;
 mod evil_gateway;

@@ -9,7 +9,7 @@ use noroshi_model::{
 use noroshi_onnx as onnx;
 use serde_json::json;
 
-use super::measure;
+use super::{limits, measure};
 use crate::args::{self, Preset};
 use crate::error::{Failure, Tried};
 use crate::output;
@@ -183,20 +183,7 @@ pub(super) fn check(command: &args::Check, as_json: bool) -> Result<(), Failure>
 
 /// The model, and its variants that name this file; limits are set before the first byte is read.
 fn agrees(command: &args::Check) -> Result<(ModelId, Vec<VariantName>), Failure> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let limits = [
-        (Resource::As, command.memory_limit),
-        (Resource::Cpu, command.cpu_seconds),
-    ];
-    for (resource, limit) in limits {
-        if let Some(limit) = limit {
-            let limit = Rlimit {
-                current: Some(limit),
-                maximum: Some(limit),
-            };
-            setrlimit(resource, limit).tried("the limits")?;
-        }
-    }
+    limits::limit(command.memory_limit, command.cpu_seconds)?;
     let path = &command.manifest;
     let length = std::fs::metadata(path).tried(path.display())?.len();
     if length > MAX_MANIFEST_BYTES as u64 {

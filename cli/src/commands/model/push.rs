@@ -160,7 +160,7 @@ fn measure(
     })
 }
 
-async fn upload(
+pub(super) async fn upload(
     api: &Api,
     blob: &Blob,
     content: &release::Content,

@@ -1,0 +1,74 @@
+import { useQuery } from "@tanstack/react-query";
+
+import { answer, api } from "./client";
+import { fieldsOf, listOf, numberOf, textOf } from "./read";
+
+/** One model that could be chosen: what it costs and how often it agrees with the float one. */
+export interface Candidate {
+  variant: string;
+  bytes: number;
+  cpuMs: number | null;
+  agreement: number;
+  low: number;
+  high: number;
+}
+
+/** A layer with the noise of the outputs if only it is quantized, in decibels. */
+export interface Layer {
+  layer: string;
+  decibels: number;
+}
+
+/** What a compression cost. */
+export interface Report {
+  points: Candidate[];
+  sensitivity: Layer[];
+  text: string;
+}
+
+function readCandidate(value: unknown): Candidate | null {
+  const fields = fieldsOf(value);
+  const bytes = numberOf(fields?.["bytes"]);
+  const agreement = numberOf(fields?.["agreement"]);
+  if (!fields || bytes === null || agreement === null) return null;
+  return {
+    variant: textOf(fields["variant"]),
+    bytes,
+    cpuMs: numberOf(fields["cpu_ms"]),
+    agreement,
+    low: numberOf(fields["low"]) ?? agreement,
+    high: numberOf(fields["high"]) ?? agreement,
+  };
+}
+
+function readLayer(value: unknown): Layer | null {
+  const fields = fieldsOf(value);
+  const decibels = numberOf(fields?.["decibels"]);
+  return fields && decibels !== null ? { layer: textOf(fields["layer"]), decibels } : null;
+}
+
+export function readReport(value: unknown): Report {
+  const fields = fieldsOf(value) ?? {};
+  return {
+    points: listOf(fields["points"], readCandidate),
+    sensitivity: listOf(fields["sensitivity"], readLayer),
+    text: textOf(fields["text"]),
+  };
+}
+
+/** Orders to compress, newest first. */
+export function useCompressions(cursor?: string) {
+  return useQuery({
+    queryKey: ["compressions", cursor],
+    queryFn: () => answer(api.GET("/api/v1/compressions", { params: { query: { cursor } } })),
+    refetchInterval: 5_000,
+  });
+}
+
+export function useCompression(id: string) {
+  return useQuery({
+    queryKey: ["compression", id],
+    queryFn: () => answer(api.GET("/api/v1/compressions/{id}", { params: { path: { id } } })),
+    refetchInterval: 5_000,
+  });
+}
