@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use noroshi_compress::compile::compile;
 use noroshi_compress::{Network, Settings, Weights, build, release, views};
 use noroshi_engine::GoldenSet;
+use noroshi_engine::compiled::Level;
 use noroshi_model::{Blob, Digest, Label, Manifest, Measured, Task};
 
 use crate::api::Api;
@@ -33,6 +35,15 @@ fn settings() -> Settings {
 
 /// Version `version` of the tests' model; each has weights of its own.
 pub fn version(folder: &Path, version: u32) -> Result<Version> {
+    made(folder, version, false)
+}
+
+/// The same, with a variant before it that is compiled for this machine.
+pub fn compiled_version(folder: &Path, version: u32) -> Result<Version> {
+    made(folder, version, true)
+}
+
+fn made(folder: &Path, version: u32, compiled: bool) -> Result<Version> {
     let network = Network::MobileNetV2;
     let model = build(network, &settings(), Weights::Random(u64::from(version)))?;
     let path = folder.join(format!("tiny-{version}.onnx"));
@@ -53,15 +64,27 @@ pub fn version(folder: &Path, version: u32) -> Result<Version> {
         input: network.input_spec(&settings()),
         output: network.output_spec(),
     };
-    let source = release::Source {
-        name: "fp32".parse()?,
-        path,
-        measured: Measured::default(),
-        recipe: "random weights".to_owned(),
-        source: None,
-        tolerance: None,
-    };
-    let prepared = release::prepare(description, &[source], &golden, &options)?;
+    let mut files = vec![("fp32", path)];
+    if compiled {
+        let path = folder.join(format!("tiny-{version}.nrc"));
+        let made = compile(&files[0].1, Level::All, &options)?;
+        std::fs::write(&path, made.bytes)?;
+        files.insert(0, ("compiled", path));
+    }
+    let sources = files
+        .into_iter()
+        .map(|(name, path)| {
+            Ok(release::Source {
+                name: name.parse()?,
+                path,
+                measured: Measured::default(),
+                recipe: "random weights".to_owned(),
+                source: None,
+                tolerance: None,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let prepared = release::prepare(description, &sources, &golden, &options)?;
     let read = |content: &release::Content| match content {
         release::Content::File(path) => std::fs::read(path),
         release::Content::Bytes(bytes) => Ok(bytes.clone()),

@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod command;
+mod compiled;
 mod compression;
 mod console;
 mod enrolment;
