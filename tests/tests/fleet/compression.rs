@@ -76,7 +76,7 @@ impl Uploads {
         let pictures = photos(Role::Calibration)?
             .iter()
             .take(4)
-            .map(|photo| photo.file())
+            .map(noroshi_tests::assets::Photo::file)
             .collect::<Result<_>>()?;
         Ok(Self {
             folder,
