@@ -3,6 +3,7 @@
 mod anomaly;
 mod avr;
 mod bonsai;
+mod cortex;
 mod data;
 mod fastfood;
 mod forest;
@@ -57,4 +58,5 @@ const ROWS: &[Row] = &[
         run: avr::run,
     },
     fastfood::ROW,
+    cortex::ROW,
 ];

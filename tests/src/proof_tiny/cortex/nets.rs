@@ -1,0 +1,264 @@
+//! The two networks: pictures of clothes, and the watch's exercises.
+
+use anyhow::{Result, ensure};
+use noroshi_codegen::net::Network;
+use noroshi_compress::quantize::{self, quantize};
+use noroshi_engine::Tensor;
+use noroshi_onnx::ModelProto;
+use noroshi_train::{Augmentation, Conv, Examples, Layer, Net, NetBuilder, Recipe, Shape, Weights};
+use noroshi_train::{INPUT, fit};
+use serde_json::{Value, json};
+
+use crate::assets::asset;
+use crate::datasets::{self, Part, WATCH_AXES};
+
+/// Samples of a window of the watch: two seconds.
+const WINDOW: usize = 100;
+
+/// Samples between two windows: those to learn from, those to be judged by.
+const STEPS: [usize; 2] = [25, 50];
+
+/// People of the watch who are not learned from.
+const HELD_OUT: [u16; 2] = [5, 10];
+
+/// Inputs that find the ranges of activations.
+const CALIBRATION: usize = 256;
+
+/// A network to train, with its data.
+pub(super) struct Task {
+    pub(super) name: &'static str,
+    /// The least accuracy of the int8 network.
+    pub(super) least: f64,
+    pub(super) test: Part,
+    train: Part,
+    shape: Shape,
+    classes: usize,
+    build: fn(NetBuilder) -> NetBuilder,
+    recipe: Recipe,
+}
+
+/// A network that is ready to become source.
+pub(super) struct Prepared {
+    pub(super) model: ModelProto,
+    inputs: Vec<f32>,
+    shape: Shape,
+}
+
+/// Fashion-mnist: 28x28 pixels, ten classes.
+pub(super) fn fashion() -> Result<Task> {
+    let set = datasets::load("fashion")?;
+    let scaled = |part: &Part| Part {
+        columns: part.columns,
+        rows: datasets::Rows::F32(part.floats().iter().map(|pixel| pixel / 255.0).collect()),
+        labels: part.labels.clone(),
+    };
+    Ok(Task {
+        name: "fashion",
+        least: 0.90,
+        train: scaled(&set.train),
+        test: scaled(&set.test),
+        shape: Shape::image(1, 28, 28),
+        classes: set.classes,
+        build: fashion_network,
+        recipe: Recipe {
+            epochs: 8,
+            batch: 128,
+            rate: 4e-3,
+            augmentation: Augmentation {
+                shift: 1,
+                flip: true,
+                noise: 0.0,
+            },
+            ..Recipe::default()
+        },
+    })
+}
+
+fn fashion_network(net: NetBuilder) -> NetBuilder {
+    let block = |net: NetBuilder, stride: usize, outputs: usize| {
+        let net = net.depthwise(3, stride, 1).normalize().relu();
+        net.conv_plain(outputs, 1, 1, 0).normalize().relu()
+    };
+    let net = net.conv_plain(24, 3, 2, 1).normalize().relu();
+    let net = block(net, 1, 24);
+    let net = block(net, 2, 48);
+    let net = block(net, 1, 48);
+    let net = block(net, 1, 96);
+    net.global_average().dense(10)
+}
+
+/// The watch: windows of six axes, seven exercises; two of ten people are not learned from.
+pub(super) fn watch() -> Result<Task> {
+    let recordings = datasets::watch()?;
+    let held_out = |subject: u16| HELD_OUT.contains(&subject);
+    let learned = recordings.iter().filter(|one| !held_out(one.subject));
+    let samples: Vec<&[f32]> = learned
+        .flat_map(|one| one.samples.chunks(WATCH_AXES))
+        .collect();
+    let measures = measures(&samples);
+    let part = |test: bool| {
+        let (mut rows, mut labels) = (Vec::new(), Vec::new());
+        for recording in recordings
+            .iter()
+            .filter(|one| held_out(one.subject) == test)
+        {
+            for window in recording.windows(WINDOW, STEPS[usize::from(test)]) {
+                for (axis, (mean, deviation)) in measures.iter().enumerate() {
+                    let along = window.samples.chunks(WATCH_AXES);
+                    rows.extend(along.map(|sample| (sample[axis] - mean) / deviation));
+                }
+                labels.push(window.label);
+            }
+        }
+        Part {
+            columns: WINDOW * WATCH_AXES,
+            rows: datasets::Rows::F32(rows),
+            labels,
+        }
+    };
+    Ok(Task {
+        name: "watch",
+        least: 0.90,
+        train: part(false),
+        test: part(true),
+        shape: Shape::series(WATCH_AXES, WINDOW),
+        classes: 7,
+        build: watch_network,
+        recipe: Recipe {
+            epochs: 20,
+            rate: 3e-3,
+            weight_decay: 1e-4,
+            augmentation: Augmentation {
+                shift: 5,
+                flip: false,
+                noise: 0.05,
+            },
+            ..Recipe::default()
+        },
+    })
+}
+
+fn watch_network(net: NetBuilder) -> NetBuilder {
+    let along = |outputs, kernel: usize, stride, groups| {
+        Layer::Conv(Conv {
+            outputs,
+            kernel: [1, kernel],
+            stride: [1, stride],
+            padding: [0, kernel / 2, 0, kernel / 2],
+            groups,
+            bias: false,
+            weights: Weights::Float,
+        })
+    };
+    let block = |net: NetBuilder, channels, stride, outputs| {
+        let net = net.layer(along(channels, 7, stride, channels));
+        let net = net.normalize().relu().layer(along(outputs, 1, 1, 1));
+        net.normalize().relu()
+    };
+    let net = net.layer(along(24, 7, 2, 1)).normalize().relu();
+    let net = block(net, 24, 1, 24);
+    let net = block(net, 24, 2, 48);
+    let net = block(net, 48, 1, 48);
+    net.global_average().dropout(0.2).dense(7)
+}
+
+/// Mean and deviation of each axis.
+fn measures(samples: &[&[f32]]) -> Vec<(f32, f32)> {
+    let count = samples.len() as f64;
+    let measure = |axis: usize| {
+        let numbers = || samples.iter().map(|sample| f64::from(sample[axis]));
+        let mean = numbers().sum::<f64>() / count;
+        let squares: f64 = numbers().map(|number| (number - mean).powi(2)).sum();
+        (mean as f32, (squares / count).sqrt() as f32)
+    };
+    (0..WATCH_AXES).map(measure).collect()
+}
+
+impl Task {
+    /// Everything that decides the outcome beside the code.
+    pub(super) fn settings(&self) -> Value {
+        json!({
+            "recipe": self.recipe, "calibration": CALIBRATION, "rows": self.train.len(),
+            "network": format!("{:?}", (self.build)(Net::builder(self.shape, 1)).build()
+                .map(|net| net.parameters())),
+        })
+    }
+
+    /// The trained network in QDQ form.
+    pub(super) fn train(&self, seed: u64) -> Result<Prepared> {
+        let labels = self.train.labels.iter().map(|&label| u32::from(label));
+        let data = Examples::classes(
+            self.shape,
+            self.train.floats(),
+            labels.collect(),
+            self.classes,
+        )?;
+        let mut net = (self.build)(Net::builder(self.shape, seed)).build()?;
+        let recipe = Recipe {
+            seed,
+            ..self.recipe.clone()
+        };
+        fit(&mut net, &data, &recipe, &mut |progress| {
+            let (epoch, seconds) = (progress.epoch, progress.seconds);
+            eprintln!(
+                "{}: epoch {epoch}, loss {:.4}, {seconds:.1} s",
+                self.name, progress.loss
+            );
+        })?;
+        let float = net.export_onnx()?;
+        ensure!(
+            float.graph()?.free_inputs() == [INPUT],
+            "another input than {INPUT}"
+        );
+        let options = quantize::Options {
+            engine: engine_options()?,
+            ..quantize::Options::default()
+        };
+        let calibration: Vec<Tensor> = (0..CALIBRATION.min(data.len()))
+            .map(|place| {
+                let sample = data.sample(place * (data.len() / CALIBRATION).max(1));
+                Tensor::f32(dims(self.shape), sample.to_vec())
+            })
+            .collect::<Result<_, _>>()?;
+        let quantized = quantize(&float, &calibration, &options, &mut |_| {})?;
+        Ok(Prepared {
+            model: quantized.model,
+            inputs: self.test.floats(),
+            shape: self.shape,
+        })
+    }
+}
+
+fn dims(shape: Shape) -> Vec<usize> {
+    vec![1, shape.channels, shape.height, shape.width]
+}
+
+impl Prepared {
+    /// The sizes of an input.
+    pub(super) fn dims(&self) -> Vec<usize> {
+        dims(self.shape)
+    }
+
+    /// Each test input, channels, rows, columns.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &[f32]> {
+        self.inputs.chunks(self.shape.len())
+    }
+
+    /// Each test input as the network takes it: levels, the channels of a pixel together.
+    pub(super) fn levels(&self, network: &Network) -> Vec<Vec<i8>> {
+        let (channels, plane) = (self.shape.channels, self.shape.plane());
+        let level = |input: &[f32]| {
+            let places = 0..input.len();
+            let turned = places.map(|at| input[at % channels * plane + at / channels]);
+            network.levels(&turned.collect::<Vec<_>>())
+        };
+        self.inputs().map(level).collect()
+    }
+}
+
+/// The engine that `make setup` fetched.
+pub(super) fn engine_options() -> Result<noroshi_engine::Options> {
+    let mut options = noroshi_engine::Options::default();
+    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
+    Ok(options)
+}
