@@ -56,11 +56,11 @@ export function readReport(value: unknown): Report {
   };
 }
 
-/** Orders to compress, newest first. */
-export function useCompressions(cursor?: string) {
+/** Orders to compress, newest first; only those of `model` if one is named. */
+export function useCompressions(query: { model?: string; cursor?: string }) {
   return useQuery({
-    queryKey: ["compressions", cursor],
-    queryFn: () => answer(api.GET("/api/v1/compressions", { params: { query: { cursor } } })),
+    queryKey: ["compressions", query],
+    queryFn: () => answer(api.GET("/api/v1/compressions", { params: { query } })),
     refetchInterval: 5_000,
   });
 }
