@@ -6,11 +6,14 @@
 
 mod worker;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use noroshi_model::{Digest, Manifest, ModelId};
+use noroshi_protocol::limits;
 use noroshi_service::files;
 use serde::{Deserialize, Serialize};
+use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
@@ -216,12 +219,17 @@ impl Cloud {
         match self.compressor.run(&work).await? {
             Outcome::Failed(reason) => Ok(Ended::Failed(reason)),
             Outcome::Made(made) => {
-                for (digest, bytes) in made.files {
-                    let length = bytes.len() as u64;
-                    let kept = self.artifacts.put(bytes).await?;
-                    if kept == digest {
-                        self.store.note_blob(&kept, length, self.now_ms()).await?;
-                    }
+                if made.manifest.model != model {
+                    let text = "what the worker made is a version of another model";
+                    return Err(Error::ModelRefused(text.to_owned()));
+                }
+                for (digest, path) in &made.files {
+                    let stream = ReaderStream::new(open(path).await?);
+                    let length = self
+                        .artifacts
+                        .receive(digest, limits::MODEL, stream)
+                        .await?;
+                    self.store.note_blob(digest, length, self.now_ms()).await?;
                 }
                 let version = self
                     .publish_compressed(made.manifest, &row.created_by)
@@ -234,9 +242,16 @@ impl Cloud {
         }
     }
 
-    /// The version's number is the next one now: others may have published meanwhile.
+    /// The version's number is the next one now: others may have published meanwhile. If the
+    /// newest has the same files, a crash came between its publication and the end of the order.
     async fn publish_compressed(&self, mut manifest: Manifest, by: &str) -> Result<u32> {
         let latest = self.store.latest_version(&manifest.model).await?;
+        if let Some(latest) = &latest {
+            let latest = latest.parsed()?;
+            if files_of(&latest) == files_of(&manifest) {
+                return Ok(latest.version);
+            }
+        }
         let latest = latest.map_or(0, |row| row.version);
         manifest.version =
             u32::try_from(latest + 1).map_err(|error| Error::corrupt("version", error))?;
@@ -250,11 +265,25 @@ impl Cloud {
     }
 }
 
+/// The model files of a version.
+fn files_of(manifest: &Manifest) -> Vec<Digest> {
+    let variants = manifest.variants.iter();
+    variants.map(|variant| variant.blob.sha256).collect()
+}
+
+async fn open(path: &Path) -> Result<tokio::fs::File> {
+    tokio::fs::File::open(path).await.map_err(|error| {
+        Error::ModelRefused(format!(
+            "a file that the worker made can't be read: {error}"
+        ))
+    })
+}
+
 /// A folder that is gone when the work is.
-struct Folder(std::path::PathBuf);
+struct Folder(PathBuf);
 
 impl Folder {
-    fn new(path: std::path::PathBuf) -> Result<Self> {
+    fn new(path: PathBuf) -> Result<Self> {
         files::create_private_folder(&path)?;
         Ok(Self(path))
     }

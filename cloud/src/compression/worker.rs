@@ -16,8 +16,6 @@ use crate::inspect::{kept_environment, read_bounded, sentence};
 
 /// The most bytes of a report.
 const MOST_REPORT: u64 = 1 << 20;
-/// The most bytes of a file that a worker makes.
-const MOST_FILE: u64 = 1 << 30;
 /// Files that a worker makes: one model and a golden set for each variant, and some air.
 const MOST_FILES: usize = 16;
 
@@ -50,7 +48,7 @@ pub(super) struct Made {
     /// Its manifest; the version's number is not decided yet.
     pub(super) manifest: Manifest,
     /// New files with the digests that they claim.
-    pub(super) files: Vec<(Digest, Vec<u8>)>,
+    pub(super) files: Vec<(Digest, PathBuf)>,
     /// What it cost, JSON.
     pub(super) report: String,
 }
@@ -105,11 +103,9 @@ impl Work {
         {
             let path = out.join(blob.sha256.to_string());
             // Not there: the cloud has it, or the publication says that it is missing.
-            if made.len() == MOST_FILES || !is_plain(&path) {
-                continue;
+            if made.len() < MOST_FILES && is_plain(&path) {
+                made.push((blob.sha256, path));
             }
-            let most = blob.length.min(MOST_FILE);
-            made.push((blob.sha256, files::read_bounded(&path, most)?));
         }
         Ok(Made {
             manifest,
