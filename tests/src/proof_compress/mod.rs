@@ -3,6 +3,7 @@
 mod arithmetic;
 mod bits;
 mod curve;
+mod compile;
 mod distillation;
 mod fitnets;
 mod pruning;
@@ -27,6 +28,11 @@ const ROWS: &[Row] = &[
     },
     ptq::QUALITY,
     ptq::TIME,
+    Row {
+        name: "compile",
+        settings: compile::SETTINGS,
+        run: compile::run,
+    },
     Row {
         name: "distillation",
         settings: distillation::SETTINGS,
