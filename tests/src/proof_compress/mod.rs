@@ -2,8 +2,8 @@
 
 mod arithmetic;
 mod bits;
-mod curve;
 mod compile;
+mod curve;
 mod distillation;
 mod fitnets;
 mod pruning;
