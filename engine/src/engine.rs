@@ -78,17 +78,17 @@ pub fn open(
     source: ModelSource<'_>,
     options: &Options,
 ) -> Result<Box<dyn Engine>> {
-    let bytes = source.read()?;
     match kind {
         EngineKind::OnnxRuntime => {
+            let bytes = source.read()?;
             let engine = onnx::OnnxEngine::open(&bytes, options)?;
             drop(bytes);
             crate::allocator::give_back();
             Ok(Box::new(engine))
         }
-        EngineKind::OnnxCompiled => compiled::open(bytes.into_vec(), options),
-        EngineKind::Candle => Ok(Box::new(candle::CandleEngine::open(&bytes)?)),
-        EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&bytes)?)),
+        EngineKind::OnnxCompiled => compiled::open(source.keep()?, options),
+        EngineKind::Candle => Ok(Box::new(candle::CandleEngine::open(&source.read()?)?)),
+        EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&source.read()?)?)),
     }
 }
 
@@ -96,15 +96,6 @@ pub fn open(
 enum Bytes<'a> {
     Borrowed(&'a [u8]),
     Read(Vec<u8>),
-}
-
-impl Bytes<'_> {
-    fn into_vec(self) -> Vec<u8> {
-        match self {
-            Self::Borrowed(bytes) => bytes.to_vec(),
-            Self::Read(bytes) => bytes,
-        }
-    }
 }
 
 impl std::ops::Deref for Bytes<'_> {
@@ -125,25 +116,56 @@ impl<'a> ModelSource<'a> {
             Self::Bytes(bytes) => return Ok(Bytes::Borrowed(bytes)),
             Self::File(file) => file,
             Self::Path(path) => {
-                file = File::open(path).map_err(|source| {
-                    EngineError::system(format!("opening the model {}", path.display()), source)
-                })?;
+                file = open_file(path)?;
                 &file
             }
         };
         read_file(file).map(Bytes::Read)
     }
+
+    /// The bytes for as long as the model lives; those of a file are mapped.
+    fn keep(self) -> Result<compiled::Bytes> {
+        let file;
+        let file = match self {
+            Self::Bytes(bytes) => return Ok(compiled::Bytes::Copied(bytes.to_vec())),
+            Self::File(file) => file,
+            Self::Path(path) => {
+                file = open_file(path)?;
+                &file
+            }
+        };
+        let length = length_of(file)?;
+        if length == 0 {
+            return Ok(compiled::Bytes::Copied(Vec::new()));
+        }
+        compiled::Bytes::map(file, length as usize)
+            .map_err(|source| EngineError::system("mapping the model", source))
+    }
 }
 
-/// Reads a whole file without moving the position that its descriptor shares with others.
-fn read_file(file: &File) -> Result<Vec<u8>> {
-    let failed = |source| EngineError::system("reading the model", source);
-    let length = file.metadata().map_err(failed)?.len();
+fn open_file(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| {
+        EngineError::system(format!("opening the model {}", path.display()), source)
+    })
+}
+
+fn length_of(file: &File) -> Result<u64> {
+    let metadata = file.metadata();
+    let length = metadata
+        .map_err(|source| EngineError::system("reading the model", source))?
+        .len();
     if length > MAX_MODEL_BYTES {
         return Err(EngineError::Model(format!(
             "the file has {length} bytes, at most {MAX_MODEL_BYTES} are read"
         )));
     }
+    Ok(length)
+}
+
+/// Reads a whole file without moving the position that its descriptor shares with others.
+fn read_file(file: &File) -> Result<Vec<u8>> {
+    let failed = |source| EngineError::system("reading the model", source);
+    let length = length_of(file)?;
     let mut bytes = Vec::with_capacity(length as usize);
     FromStart { file, at: 0 }
         .take(length)

@@ -8,6 +8,7 @@
 //! and has its weights laid out for one width of vectors, and elsewhere it could answer wrongly
 //! without any error.
 
+mod bytes;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::engine::{Engine, Optimization, Options};
 use crate::error::{EngineError, Result};
 use crate::onnx::{OnnxEngine, optimize, warm};
 
+pub(crate) use bytes::Bytes;
 pub use file::{Facts, Header, Key, Level, MAGIC, read_header, seal, split};
 
 /// What the runtime made of a graph.
@@ -73,7 +75,7 @@ pub fn here(level: Level, options: &Options) -> Result<Key> {
 }
 
 /// Opens a compiled file if it is whole and for this process.
-pub(crate) fn open(bytes: Vec<u8>, options: &Options) -> Result<Box<dyn Engine>> {
+pub(crate) fn open(bytes: Bytes, options: &Options) -> Result<Box<dyn Engine>> {
     let (header, start) = split(&bytes)?;
     header.key.check(&here(header.key.level, options)?)?;
     let content = &bytes[start..];

@@ -8,6 +8,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
 
 use super::library::environment;
+use crate::compiled::Bytes;
 use crate::engine::{Engine, Optimization, Options, TensorDescription, check_inputs, guarded};
 use crate::error::{EngineError, Result};
 use crate::tensor::{Tensor, TensorData, element_count};
@@ -22,7 +23,7 @@ pub(crate) struct OnnxEngine {
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
     /// What the session reads its weights from; nothing if it has copied them.
-    _bytes: Vec<u8>,
+    _bytes: Option<Bytes>,
 }
 
 impl OnnxEngine {
@@ -33,7 +34,7 @@ impl OnnxEngine {
             let model = |e: ort::Error| EngineError::Model(e.to_string());
             let mut builder = configure(&environment, options).map_err(model)?;
             let session = builder.commit_from_memory(bytes).map_err(model)?;
-            Self::new(session, Vec::new())
+            Self::new(session, None)
         })
     }
 
@@ -41,7 +42,7 @@ impl OnnxEngine {
     /// the graph and without copying its weights; `packed` lets kernels copy theirs as they like
     /// them best.
     pub(crate) fn open_as_it_is(
-        bytes: Vec<u8>,
+        bytes: Bytes,
         start: usize,
         packed: bool,
         options: &Options,
@@ -64,13 +65,16 @@ impl OnnxEngine {
                     .map_err(|e| model(e.into()))?;
             }
             // The session reads weights from the bytes as long as it lives; it gets them, and
-            // they are neither moved nor changed: a vector's contents stay where they are.
+            // they are neither moved nor changed: they stay where they are.
             let session = builder.commit_from_memory(&bytes[start..]).map_err(model)?;
-            Self::new(session, bytes)
+            if packed {
+                bytes.let_go();
+            }
+            Self::new(session, Some(bytes))
         })
     }
 
-    fn new(session: Session, bytes: Vec<u8>) -> Result<Self> {
+    fn new(session: Session, bytes: Option<Bytes>) -> Result<Self> {
         Ok(Self {
             inputs: describe(session.inputs())?,
             outputs: describe(session.outputs())?,
