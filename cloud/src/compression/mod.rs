@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
-use crate::models::Published;
 use crate::store::{CompressionRow, Ended, NewCompression};
 
 pub use worker::Compressor;
@@ -259,9 +258,8 @@ impl Cloud {
             code: "bad_manifest",
             detail: error.to_string(),
         })?;
-        match self.publish(&bytes, by).await? {
-            Published::New(_) | Published::Known(_) => Ok(manifest.version),
-        }
+        self.publish(&bytes, by).await?;
+        Ok(manifest.version)
     }
 }
 

@@ -95,7 +95,6 @@ pub(crate) fn open(bytes: Bytes, options: &Options) -> Result<Box<dyn Engine>> {
         )));
     }
     let engine = OnnxEngine::open_as_it_is(bytes, start, header.facts.packed, options)?;
-    crate::allocator::give_back();
     Ok(Box::new(engine))
 }
 
