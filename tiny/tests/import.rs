@@ -57,10 +57,8 @@ fn answered(name: &str) -> Vec<(Vec<u8>, u16, Vec<f64>)> {
 /// By how much rounding to bytes may move a score, and what a score of 1 stands for.
 fn rounding(model: &Model) -> (f64, f64) {
     match &model.family {
-        Family::Boosted(boosted) => {
-            let steps: f64 = boosted.multipliers().iter().copied().map(f64::from).sum();
-            (boosted.unit() * (steps / 2.0 + 1.0) + 1e-5, 1.0)
-        }
+        // What floating point rounds comes on top.
+        Family::Boosted(boosted) => (boosted.rounding() + 1e-5, 1.0),
         Family::Forest(forest) => {
             let trees = forest.inner().len() as f64;
             (0.5 / 127.0 + 1e-6, 1.0 / 127.0 / trees)

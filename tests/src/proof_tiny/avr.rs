@@ -6,7 +6,7 @@ use noroshi_tiny::Family;
 use noroshi_tiny::protonn::ProtoNnSettings;
 use serde_json::json;
 
-use super::learned::{figures, model, most, outcome, table};
+use super::learned::{classic, figures, model, most, outcome, table, told};
 use crate::claims::Claim;
 use crate::datasets;
 use crate::rows::Context;
@@ -58,6 +58,11 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
             0.0,
         ),
     ];
+    claims.push(told(
+        "scikit-learn's nearest neighbour, satellite: accuracy",
+        &classic(&["neighbours", "satellite"])?,
+        "neighbours",
+    )?);
     claims.extend(judged.claims);
     Ok(claims)
 }

@@ -1,12 +1,12 @@
 //! Bonsai on an ATmega328P: digits 0 to 4 against 5 to 9.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use noroshi_codegen::tiny::avr;
 use noroshi_tiny::Family;
 use noroshi_tiny::bonsai::BonsaiSettings;
 use serde_json::json;
 
-use super::learned::{accuracy, figures, mean, model, most, outcome, table};
+use super::learned::{accuracy, classic, figures, mean, model, most, outcome, source, table};
 use crate::claims::Claim;
 use crate::datasets;
 use crate::rows::Context;
@@ -30,10 +30,12 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
     let train = table(&set.train, 2, high)?;
     let test = table(&set.test, 2, high)?;
     let folder = context.folder()?;
+    let mut compiled = None;
     let judged = context.judge("0-4 against 5-9", &json!(SETTINGS), |seed| {
         let trained = settings(seed).train(&train)?;
         let float = model(&train, Family::BonsaiFloat(trained.float));
         let integer = model(&train, Family::Bonsai(trained.integer));
+        compiled = Some(source(context, "Bonsai", &integer, &test)?);
         let measured = avr::measure(&integer, test.values(), &folder)?;
         let rows = &test.values()[..FLOAT_ROWS * test.columns()];
         let soft = avr::measure(&float, rows, &folder)?;
@@ -48,10 +50,18 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
     })?;
     let all = |name| figures(&judged, name);
     let least = |name| -most(&all(name).iter().map(|value| -value).collect::<Vec<_>>());
+    let linear = classic(&["linear"])?;
+    let linear = linear["linear"].as_f64().context("the linear model")?;
     let mut claims = vec![
         judged
             .at_least("Bonsai, ATmega328P: accuracy", 0.888)
             .with("float", mean(&all("float"))),
+        Claim::at_least(
+            "Bonsai: better than a linear model by",
+            judged.mean() - linear,
+            0.03,
+        )
+        .with("scikit-learn's logistic regression", linear),
         Claim::at_most("Bonsai: bytes of the file", judged.bytes() as f64, 600.0),
         Claim::at_least(
             "Bonsai: rows answered on the emulator",
@@ -72,6 +82,7 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
             4.0,
         ),
     ];
+    claims.extend(compiled);
     claims.extend(judged.claims);
     Ok(claims)
 }

@@ -1,9 +1,14 @@
 //! What the rows of trained models share.
 
 use anyhow::{Context as _, Result};
+use noroshi_codegen::tiny::{Layout, host};
 use noroshi_tiny::{Family, Intake, Model, Table};
+use serde_json::Value;
 
+use crate::claims::Claim;
 use crate::datasets::Part;
+use crate::peers::{self, Packages};
+use crate::rows::Context;
 use crate::rows::seeds::{Judged, Outcome};
 
 /// The part as a table of bytes, with `label` of each label.
@@ -55,4 +60,30 @@ pub(super) fn most(values: &[f64]) -> f64 {
         return f64::NAN;
     }
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// That the model's C, compiled here where a warning is an error, answers every row of the test
+/// part as the host does.
+pub(super) fn source(context: &Context, name: &str, model: &Model, test: &Table) -> Result<Claim> {
+    let folder = context.folder()?;
+    let different = host::different(model, Layout::Tables, test.values(), &folder)?;
+    let name = format!("{name}: rows that its C answers otherwise");
+    Ok(Claim::at_most(&name, different as f64, 0.0).with("rows", test.len()))
+}
+
+/// What scikit-learn's classifiers reach on the same data.
+pub(super) fn classic(arguments: &[&str]) -> Result<Value> {
+    peers::run(Packages::Peers, "classic", arguments)
+}
+
+/// A figure of a peer that is told, not held against ours.
+pub(super) fn told(name: &str, told: &Value, key: &str) -> Result<Claim> {
+    let figure = told[key]
+        .as_f64()
+        .with_context(|| format!("the peer's {key}"))?;
+    let claim = Claim::new(name, figure, "told", true);
+    let more = told.as_object().into_iter().flatten();
+    Ok(more.fold(claim, |claim, (name, value)| {
+        claim.with(name, value.clone())
+    }))
 }

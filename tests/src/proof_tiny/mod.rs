@@ -3,8 +3,11 @@
 mod anomaly;
 mod avr;
 mod bonsai;
+mod boosted;
 mod cortex;
 mod data;
+mod emlearn;
+mod equal;
 mod fastfood;
 mod forest;
 mod learned;
@@ -59,4 +62,14 @@ const ROWS: &[Row] = &[
     },
     fastfood::ROW,
     cortex::ROW,
+    Row {
+        name: "boosted",
+        settings: boosted::SETTINGS,
+        run: boosted::run,
+    },
+    Row {
+        name: "emlearn",
+        settings: emlearn::SETTINGS,
+        run: emlearn::run,
+    },
 ];

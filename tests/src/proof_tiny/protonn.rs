@@ -7,7 +7,8 @@ use noroshi_tiny::Family;
 use noroshi_tiny::protonn::ProtoNnSettings;
 use serde_json::json;
 
-use super::learned::{accuracy, figures, mean, model, most, outcome, table};
+use super::equal;
+use super::learned::{accuracy, classic, figures, mean, model, most, outcome, source, table, told};
 use crate::claims::Claim;
 use crate::datasets;
 use crate::rows::Context;
@@ -27,12 +28,14 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
     let set = datasets::load("letter")?;
     let train = table(&set.train, set.classes, |label| label)?;
     let test = table(&set.test, set.classes, |label| label)?;
+    let mut compiled = None;
     let judged = context.judge("letter", &json!(SETTINGS), |seed| {
         let started = Instant::now();
         let trained = settings(seed).train(&train)?;
         let seconds = started.elapsed().as_secs_f64();
         let float = model(&train, Family::ProtoNnFloat(trained.float));
         let integer = model(&train, Family::ProtoNn(trained.integer));
+        compiled = Some(source(context, "ProtoNN, letter", &integer, &test)?);
         Ok(outcome(seed, &integer, &test)?
             .with("float", accuracy(&float, &test)?)
             .with("float bytes", float.to_bytes().len())
@@ -62,6 +65,13 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
             60.0,
         ),
     ];
+    claims.extend(compiled);
+    claims.push(told(
+        "scikit-learn's nearest neighbour, letter: accuracy",
+        &classic(&["neighbours", "letter"])?,
+        "neighbours",
+    )?);
     claims.extend(judged.claims);
+    claims.extend(equal::claims(context)?);
     Ok(claims)
 }

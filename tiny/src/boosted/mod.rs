@@ -131,6 +131,21 @@ impl Boosted {
         f64::from(self.unit)
     }
 
+    /// By how much rounding leaves to bytes can have moved a raw score, at most: half a step of
+    /// every tree that adds to it. Where leaves of one tree lie far apart (a training that went
+    /// astray, a rate too high) this is much, and the model answers otherwise than its program.
+    pub fn rounding(&self) -> f64 {
+        let steps = |output: usize| {
+            let trees = self.outputs.iter().zip(&self.multipliers);
+            let own = trees.filter(|(of, _)| usize::from(**of) == output);
+            own.map(|(_, &multiplier)| f64::from(multiplier))
+                .sum::<f64>()
+        };
+        let most = (0..self.base.len()).map(steps).fold(0.0, f64::max);
+        // The base is rounded to a unit too.
+        (most + 1.0) / 2.0 * self.unit()
+    }
+
     /// Bytes of a node's column and of its skip in file and flash.
     pub fn widths(&self, columns: u16) -> (usize, usize) {
         self.trees.widths(columns)

@@ -64,7 +64,7 @@ impl ProtoNn {
         let rows = quantize::rows(&model.projection, &model.bias, columns, space)?;
         // d is in units of space²: exponent = γ² · space² · d = STEP · index.
         let ratio = f64::from(model.sharpness) * f64::from(space).powi(2) / STEP;
-        let (factor, factor_shift) = quantize::multiplier(ratio, 12)?;
+        let (factor, factor_shift) = factor(ratio, model.dimensions)?;
         let scores = quantize::largest(&model.scores) / 127.0;
         let entries = model
             .scores
@@ -168,7 +168,7 @@ impl ProtoNn {
         if squares > u64::from(u32::MAX) || self.shift > 31 || self.factor_shift > 31 {
             return beyond("a distance");
         }
-        let last = u64::from(self.cutoff.saturating_sub(1)) * u64::from(self.factor);
+        let last = last_exponent(self.factor, self.factor_shift, self.dimensions);
         if last > u64::from(u32::MAX) || (last >> self.factor_shift) > 255 {
             return beyond("an exponent");
         }
@@ -253,6 +253,29 @@ impl ProtoNn {
     }
 }
 
+/// `ratio` with as many of twelve bits as leave every exponent 32.
+fn factor(ratio: f64, dimensions: usize) -> Result<(u16, u8)> {
+    let mut found = quantize::multiplier(ratio, 12);
+    for bits in (4..12).rev() {
+        match found {
+            Ok((factor, shift))
+                if last_exponent(factor, shift, dimensions) > u64::from(u32::MAX) =>
+            {
+                found = quantize::multiplier(ratio, bits);
+            }
+            _ => break,
+        }
+    }
+    found
+}
+
+/// The largest distance that is not too far, times the factor.
+fn last_exponent(factor: u16, factor_shift: u8, dimensions: usize) -> u64 {
+    let farthest = (dimensions as u64).saturating_mul(DIFFERENCE.pow(2) as u64);
+    let nearer = u64::from(cutoff(factor, factor_shift).saturating_sub(1));
+    nearer.min(farthest) * u64::from(factor)
+}
+
 /// The least distance whose index is beyond the table.
 fn cutoff(factor: u16, factor_shift: u8) -> u32 {
     let end = 256u64 << factor_shift;
@@ -307,5 +330,22 @@ mod tests {
         let last = u64::from(cutoff(3001, 20) - 1) * 3001;
         assert_eq!(last >> 20, 255);
         assert_eq!((last + 3001) >> 20, 256);
+    }
+
+    #[test]
+    fn a_factor_keeps_every_exponent_within_its_bits() {
+        for exponent in 0..24 {
+            for dimensions in [1, 8, 60, 256] {
+                let ratio = 0.7 / f64::from(1u32 << exponent);
+                let (factor, shift) = factor(ratio, dimensions).unwrap();
+                let last = last_exponent(factor, shift, dimensions);
+                assert!(last <= u64::from(u32::MAX) && last >> shift <= 255);
+                let back = f64::from(factor) / f64::from(1u32 << shift);
+                assert!(
+                    (back / ratio - 1.0).abs() < 0.05,
+                    "{ratio} {dimensions}: {back}"
+                );
+            }
+        }
     }
 }
