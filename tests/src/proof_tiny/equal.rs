@@ -49,14 +49,13 @@ const COLUMNS: [Column; 2] = [
         data: "dna",
         bytes: 2048,
         gain: 0.03,
-        // Chosen of 3 to 10 dimensions, 9 to 150 prototypes, pulls of 0 to 0.3, 8 to 60 passes.
+        // Chosen of 3 to 10 dimensions, 9 to 60 prototypes, pulls of 0.1 to 3, 30 and 60 passes.
         protonn: |seed| ProtoNnSettings {
             decay: 0.3,
-            epochs: 60,
-            rate: 0.01,
-            ..ProtoNnSettings::new(8, 20, seed)
+            epochs: 30,
+            ..ProtoNnSettings::new(8, 45, seed)
         },
-        settings: "8 dimensions, 20 prototypes, 3 scores each, 60 epochs, decay 0.3, rate 0.01",
+        settings: "8 dimensions, 45 prototypes, 3 scores each, 30 epochs, decay 0.3",
     },
 ];
 

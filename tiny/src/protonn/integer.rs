@@ -59,8 +59,18 @@ impl ProtoNn {
     /// The integer model of one in floating point. Only the `entries_each` largest scores of each
     /// prototype are kept.
     pub fn quantize(model: &ProtoNnFloat, columns: usize, entries_each: usize) -> Result<Self> {
+        Self::within(model, columns, entries_each, 1.0)
+    }
+
+    /// The same, where numbers of prototypes beyond `range` of the largest are held there.
+    pub(crate) fn within(
+        model: &ProtoNnFloat,
+        columns: usize,
+        entries_each: usize,
+        range: f32,
+    ) -> Result<Self> {
         let entries_each = entries_each.clamp(1, model.classes);
-        let space = quantize::largest(&model.prototypes) / 127.0;
+        let space = quantize::largest(&model.prototypes) * range / 127.0;
         let rows = quantize::rows(&model.projection, &model.bias, columns, space)?;
         // d is in units of space²: exponent = γ² · space² · d = STEP · index.
         let ratio = f64::from(model.sharpness) * f64::from(space).powi(2) / STEP;

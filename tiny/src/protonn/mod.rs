@@ -3,6 +3,7 @@
 
 mod integer;
 mod parts;
+mod pass;
 mod teach;
 
 pub use integer::{EXPONENTIALS, Entry, ProtoNn};

@@ -4,23 +4,22 @@
 
 use rayon::prelude::*;
 
-use crate::descend::{
-    Adam, Standardized, add_scaled, cosine, dot, gradient, principal, shuffled, softmax,
-};
+use crate::descend::{Adam, Standardized, add_scaled, cosine, dot, gradient, principal, shuffled};
 use crate::error::{Result, TinyError, settings};
 use crate::model::first_of_highest;
+use crate::protonn::pass::{Pass, Shape};
 use crate::protonn::{ProtoNn, ProtoNnFloat};
 use crate::random::Random;
 use crate::table::Table;
 
-/// Scores are multiplied by this before they become probabilities: closeness is at most 1.
-const LOUDNESS: f32 = 8.0;
-/// A prototype whose exponent is beyond this is too far to matter in training.
-const FAR: f32 = 12.0;
 /// Rows that the guard asks.
 const GUARD_ROWS: usize = 800;
 /// How much worse than its nearest neighbours a model may be.
 const GUARD_MARGIN: f64 = 0.03;
+/// Where a byte's range may end, in parts of the largest number of a prototype: before it where
+/// one prototype wandered off, which must not take the steps from all others; behind it where
+/// rows lie farther out than prototypes, and their distances would all become the same.
+const RANGES: [f32; 8] = [1.0, 1.5, 2.0, 3.0, 5.0, 0.7, 0.5, 0.33];
 /// How often training is tried again at half the rate.
 const TRIES: usize = 3;
 
@@ -60,22 +59,6 @@ pub struct Trained {
     pub guarded: f64,
     /// Share that the nearest neighbour in the projection knows, of rows left out one by one.
     pub neighbours: f64,
-}
-
-struct Shape {
-    columns: usize,
-    dimensions: usize,
-    prototypes: usize,
-    classes: usize,
-}
-
-impl Shape {
-    /// Where prototypes begin, where scores do, and the length, in the flat parameters.
-    fn bounds(&self) -> (usize, usize, usize) {
-        let prototypes = self.dimensions * self.columns;
-        let scores = prototypes + self.prototypes * self.dimensions;
-        (prototypes, scores, scores + self.prototypes * self.classes)
-    }
 }
 
 impl ProtoNnSettings {
@@ -166,7 +149,7 @@ impl ProtoNnSettings {
         if !parameters.iter().all(|value| value.is_finite()) {
             return Err(TinyError::Diverged("numbers grew beyond all bounds".into()));
         }
-        let integer = ProtoNn::quantize(&float, shape.columns, self.kept(shape.classes))?;
+        let integer = self.quantized(&float, table)?;
         let guard: Vec<usize> = guard_rows(table.len()).collect();
         let right = guard.par_iter().filter(|&&row| {
             let label = first_of_highest(&integer.scores(table.row(row)));
@@ -179,6 +162,38 @@ impl ProtoNnSettings {
             guarded,
             neighbours,
         })
+    }
+
+    /// The integer model that answers most of the guard's rows as `float` does.
+    fn quantized(&self, float: &ProtoNnFloat, table: &Table) -> Result<ProtoNn> {
+        let guard: Vec<usize> = guard_rows(table.len()).collect();
+        let label = |row: &usize| first_of_highest(&float.scores(table.row(*row)));
+        let wanted: Vec<u16> = guard.par_iter().map(label).collect();
+        let mut best: Option<(usize, ProtoNn)> = None;
+        let mut refused = None;
+        for range in RANGES {
+            let made =
+                match ProtoNn::within(float, table.columns(), self.kept(table.classes()), range) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        refused = Some(error);
+                        continue;
+                    }
+                };
+            let rows = guard.par_iter().zip(&wanted);
+            let same = rows.filter(|(row, wanted)| {
+                first_of_highest(&made.scores(table.row(**row))) == **wanted
+            });
+            let same = same.count();
+            if best.as_ref().is_none_or(|(known, _)| same > *known) {
+                best = Some((same, made));
+            }
+        }
+        match (best, refused) {
+            (Some((_, made)), _) => Ok(made),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(TinyError::Diverged("there is no range to try".into())),
+        }
     }
 
     fn kept(&self, classes: usize) -> usize {
@@ -293,92 +308,6 @@ fn start(rows: &Standardized, table: &Table, shape: &Shape, random: &mut Random)
     }
     parameters.extend(scores);
     parameters
-}
-
-/// Parameters laid out for one batch.
-struct Pass<'a> {
-    shape: &'a Shape,
-    sharpness: f32,
-    projection: &'a [f32],
-    prototypes: &'a [f32],
-    /// `[dimension][prototype]`.
-    turned: Vec<f32>,
-    scores: &'a [f32],
-}
-
-impl<'a> Pass<'a> {
-    fn new(parameters: &'a [f32], shape: &'a Shape, sharpness: f32) -> Self {
-        let (first, scores, _) = shape.bounds();
-        let prototypes = &parameters[first..scores];
-        let turned = (0..shape.dimensions)
-            .flat_map(|dimension| prototypes.iter().skip(dimension).step_by(shape.dimensions))
-            .copied()
-            .collect();
-        Self {
-            shape,
-            sharpness,
-            projection: &parameters[..first],
-            prototypes,
-            turned,
-            scores: &parameters[scores..],
-        }
-    }
-
-    /// Adds the gradient of the cross-entropy of each row.
-    fn add(&self, part: &[u32], rows: &Standardized, labels: &[u16], sum: &mut [f32]) {
-        let Shape {
-            columns,
-            dimensions,
-            prototypes,
-            classes,
-        } = *self.shape;
-        let (first, scores_at, _) = self.shape.bounds();
-        let mut exponents = vec![0f32; prototypes];
-        for &index in part {
-            let row = rows.row(index as usize);
-            let projected: Vec<f32> = self
-                .projection
-                .chunks(columns)
-                .map(|weights| dot(weights, row))
-                .collect();
-            exponents.fill(0.0);
-            for (turned, &value) in self.turned.chunks(prototypes).zip(&projected) {
-                for (exponent, &other) in exponents.iter_mut().zip(turned) {
-                    *exponent += (value - other) * (value - other);
-                }
-            }
-            let near: Vec<(usize, f32)> = exponents
-                .iter()
-                .enumerate()
-                .filter(|(_, square)| **square * self.sharpness < FAR)
-                .map(|(prototype, square)| (prototype, (-self.sharpness * square).exp()))
-                .collect();
-            let mut errors = vec![0f32; classes];
-            for &(prototype, close) in &near {
-                let values = &self.scores[prototype * classes..][..classes];
-                add_scaled(&mut errors, close * LOUDNESS, values);
-            }
-            softmax(&mut errors);
-            errors[usize::from(labels[index as usize])] -= 1.0;
-            errors.iter_mut().for_each(|error| *error *= LOUDNESS);
-            let mut back = vec![0f32; dimensions];
-            for &(prototype, close) in &near {
-                let values = &self.scores[prototype * classes..][..classes];
-                let pull = -2.0 * self.sharpness * close * dot(values, &errors);
-                let place = scores_at + prototype * classes;
-                add_scaled(&mut sum[place..place + classes], close, &errors);
-                let prototype = prototype * dimensions;
-                for dimension in 0..dimensions {
-                    let difference = projected[dimension] - self.prototypes[prototype + dimension];
-                    back[dimension] += pull * difference;
-                    sum[first + prototype + dimension] -= pull * difference;
-                }
-            }
-            for (weights, &back) in sum[..first].chunks_mut(columns).zip(&back) {
-                add_scaled(weights, back, row);
-            }
-        }
-    }
 }
 
 fn project_all(directions: &[f32], rows: &Standardized, dimensions: usize) -> Vec<f32> {

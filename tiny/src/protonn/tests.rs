@@ -45,3 +45,19 @@ fn settings_that_cannot_be_are_refused() {
         assert!(settings.train(&table).is_err(), "{dimensions} {prototypes}");
     }
 }
+
+#[test]
+fn rows_beyond_the_prototypes_survive_whole_numbers() {
+    let (table, test) = (testing::blobs(600, 4, 12, 1), testing::blobs(600, 4, 12, 2));
+    // A strong pull draws prototypes together, and rows lie far outside them.
+    let settings = ProtoNnSettings {
+        decay: 1.0,
+        epochs: 30,
+        ..ProtoNnSettings::new(4, 12, 1)
+    };
+    let models = models(settings.train(&table).unwrap(), &table);
+    let [float, integer] = models
+        .each_ref()
+        .map(|model| testing::accuracy(model, &test));
+    assert!(integer > float - 0.03, "{integer} {float}");
+}
