@@ -6,6 +6,8 @@
 
 mod emulator;
 mod nets;
+mod variation;
+mod watch;
 
 use std::path::Path;
 
@@ -37,14 +39,14 @@ const PLAIN: usize = 500;
 
 pub(super) const ROW: Row = Row {
     name: "cortex",
-    settings: "cortex 1",
+    settings: "cortex 2",
     run,
 };
 
 fn run(context: &Context) -> Result<Vec<Claim>> {
     emulator::check_tools()?;
     let mut claims = Vec::new();
-    for task in [nets::fashion()?, nets::watch()?] {
+    for task in [watch::watch()?, nets::fashion()?] {
         claims.extend(decide(context, &task)?);
     }
     Ok(claims)

@@ -1,25 +1,15 @@
-//! The two networks: pictures of clothes, and the watch's exercises.
+//! A network from its training to its QDQ form; and the one for pictures of clothes.
 
 use anyhow::{Result, ensure};
 use noroshi_codegen::net::Network;
 use noroshi_compress::quantize::{self, quantize};
 use noroshi_engine::Tensor;
 use noroshi_onnx::ModelProto;
-use noroshi_train::{Augmentation, Conv, Examples, Layer, Net, NetBuilder, Recipe, Shape, Weights};
-use noroshi_train::{INPUT, fit};
+use noroshi_train::{Augmentation, Examples, INPUT, Net, NetBuilder, Recipe, Shape, fit};
 use serde_json::{Value, json};
 
 use crate::assets::asset;
-use crate::datasets::{self, Part, WATCH_AXES};
-
-/// Samples of a window of the watch: two seconds.
-const WINDOW: usize = 100;
-
-/// Samples between two windows: those to learn from, those to be judged by.
-const STEPS: [usize; 2] = [25, 50];
-
-/// People of the watch who are not learned from.
-const HELD_OUT: [u16; 2] = [5, 10];
+use crate::datasets::{self, Part};
 
 /// Inputs that find the ranges of activations.
 const CALIBRATION: usize = 256;
@@ -30,11 +20,11 @@ pub(super) struct Task {
     /// The least accuracy of the int8 network.
     pub(super) least: f64,
     pub(super) test: Part,
-    train: Part,
-    shape: Shape,
-    classes: usize,
-    build: fn(NetBuilder) -> NetBuilder,
-    recipe: Recipe,
+    pub(super) train: Part,
+    pub(super) shape: Shape,
+    pub(super) classes: usize,
+    pub(super) build: fn(NetBuilder) -> NetBuilder,
+    pub(super) recipe: Recipe,
 }
 
 /// A network that is ready to become source.
@@ -85,93 +75,6 @@ fn fashion_network(net: NetBuilder) -> NetBuilder {
     let net = block(net, 1, 48);
     let net = block(net, 1, 96);
     net.global_average().dense(10)
-}
-
-/// The watch: windows of six axes, seven exercises; two of ten people are not learned from.
-pub(super) fn watch() -> Result<Task> {
-    let recordings = datasets::watch()?;
-    let held_out = |subject: u16| HELD_OUT.contains(&subject);
-    let learned = recordings.iter().filter(|one| !held_out(one.subject));
-    let samples: Vec<&[f32]> = learned
-        .flat_map(|one| one.samples.chunks(WATCH_AXES))
-        .collect();
-    let measures = measures(&samples);
-    let part = |test: bool| {
-        let (mut rows, mut labels) = (Vec::new(), Vec::new());
-        for recording in recordings
-            .iter()
-            .filter(|one| held_out(one.subject) == test)
-        {
-            for window in recording.windows(WINDOW, STEPS[usize::from(test)]) {
-                for (axis, (mean, deviation)) in measures.iter().enumerate() {
-                    let along = window.samples.chunks(WATCH_AXES);
-                    rows.extend(along.map(|sample| (sample[axis] - mean) / deviation));
-                }
-                labels.push(window.label);
-            }
-        }
-        Part {
-            columns: WINDOW * WATCH_AXES,
-            rows: datasets::Rows::F32(rows),
-            labels,
-        }
-    };
-    Ok(Task {
-        name: "watch",
-        least: 0.90,
-        train: part(false),
-        test: part(true),
-        shape: Shape::series(WATCH_AXES, WINDOW),
-        classes: 7,
-        build: watch_network,
-        recipe: Recipe {
-            epochs: 20,
-            rate: 3e-3,
-            weight_decay: 1e-4,
-            augmentation: Augmentation {
-                shift: 5,
-                flip: false,
-                noise: 0.05,
-            },
-            ..Recipe::default()
-        },
-    })
-}
-
-fn watch_network(net: NetBuilder) -> NetBuilder {
-    let along = |outputs, kernel: usize, stride, groups| {
-        Layer::Conv(Conv {
-            outputs,
-            kernel: [1, kernel],
-            stride: [1, stride],
-            padding: [0, kernel / 2, 0, kernel / 2],
-            groups,
-            bias: false,
-            weights: Weights::Float,
-        })
-    };
-    let block = |net: NetBuilder, channels, stride, outputs| {
-        let net = net.layer(along(channels, 7, stride, channels));
-        let net = net.normalize().relu().layer(along(outputs, 1, 1, 1));
-        net.normalize().relu()
-    };
-    let net = net.layer(along(24, 7, 2, 1)).normalize().relu();
-    let net = block(net, 24, 1, 24);
-    let net = block(net, 24, 2, 48);
-    let net = block(net, 48, 1, 48);
-    net.global_average().dropout(0.2).dense(7)
-}
-
-/// Mean and deviation of each axis.
-fn measures(samples: &[&[f32]]) -> Vec<(f32, f32)> {
-    let count = samples.len() as f64;
-    let measure = |axis: usize| {
-        let numbers = || samples.iter().map(|sample| f64::from(sample[axis]));
-        let mean = numbers().sum::<f64>() / count;
-        let squares: f64 = numbers().map(|number| (number - mean).powi(2)).sum();
-        (mean as f32, (squares / count).sqrt() as f32)
-    };
-    (0..WATCH_AXES).map(measure).collect()
 }
 
 impl Task {
