@@ -26,6 +26,31 @@ pub enum Targets {
     },
 }
 
+impl Targets {
+    /// Targets as they were read; truth values become ±1.
+    pub fn read(data: &data::Dataset) -> Self {
+        match data.targets() {
+            data::Targets::None => Self::Unknown,
+            data::Targets::Classes(classes) => Self::Classes {
+                labels: classes.of.clone(),
+                count: classes.names.len(),
+            },
+            data::Targets::Several(labels) => Self::Values {
+                values: labels
+                    .values
+                    .iter()
+                    .map(|&yes| if yes { 1.0 } else { -1.0 })
+                    .collect(),
+                width: labels.width,
+            },
+            data::Targets::Figures(figures) => Self::Values {
+                values: figures.to_f32(),
+                width: figures.sample_len(),
+            },
+        }
+    }
+}
+
 /// Samples of one shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
@@ -84,26 +109,7 @@ impl Examples {
                 )));
             }
         };
-        let targets = match data.targets() {
-            data::Targets::None => Targets::Unknown,
-            data::Targets::Classes(classes) => Targets::Classes {
-                labels: classes.of.clone(),
-                count: classes.names.len(),
-            },
-            data::Targets::Several(labels) => Targets::Values {
-                values: labels
-                    .values
-                    .iter()
-                    .map(|&yes| if yes { 1.0 } else { -1.0 })
-                    .collect(),
-                width: labels.width,
-            },
-            data::Targets::Figures(figures) => Targets::Values {
-                values: figures.to_f32(),
-                width: figures.sample_len(),
-            },
-        };
-        Self::new(shape, data.to_f32()?, targets)
+        Self::new(shape, data.to_f32()?, Targets::read(data))
     }
 
     /// Samples of classes.

@@ -23,6 +23,7 @@ mod distill;
 mod error;
 mod examples;
 mod export;
+mod finetune;
 mod fit;
 mod import;
 mod kernel;
@@ -45,6 +46,7 @@ pub use distill::{hint, shift_class};
 pub use error::{Error, Result};
 pub use examples::{Examples, Targets};
 pub use export::{INPUT, OUTPUT};
+pub use finetune::{Finetuning, finetune};
 pub use fit::{Fitted, Progress, Trainer, fit, measure_statistics};
 pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};
 pub use loss::Loss;
@@ -52,7 +54,9 @@ pub use net::{Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
 pub use optimizer::{Optimizer, Schedule};
 pub use pack::PackedInput;
 pub use prune::{
-    Criterion, Kept, Pruning, kept, prune, prune_and_retrain, read_sparse, write_sparse,
+    ChannelCriterion, ChannelPruning, Criterion, Kept, LayerChannels, Pruning, kept, prune,
+    prune_and_retrain, prune_channels, prune_channels_and_retrain, prune_channels_in_steps,
+    read_sparse, write_sparse,
 };
 pub use random::Random;
 pub use recipe::Recipe;

@@ -90,6 +90,27 @@ impl Array {
         }
     }
 
+    /// The samples at these places, in this order.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    #[must_use]
+    pub fn select(&self, places: &[usize]) -> Self {
+        fn pick<T: Copy>(values: &[T], places: &[usize], length: usize) -> Vec<T> {
+            let row = |&place: &usize| &values[place * length..][..length];
+            places.iter().flat_map(row).copied().collect()
+        }
+        let length = self.sample_len();
+        let numbers = match &self.numbers {
+            Numbers::F32(values) => Numbers::F32(pick(values, places, length)),
+            Numbers::U8(values) => Numbers::U8(pick(values, places, length)),
+            Numbers::I64(values) => Numbers::I64(pick(values, places, length)),
+        };
+        let mut shape = self.shape.clone();
+        shape[0] = places.len();
+        Self { shape, numbers }
+    }
+
     /// All numbers as single precision.
     pub fn to_f32(&self) -> Vec<f32> {
         match &self.numbers {

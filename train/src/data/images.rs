@@ -80,6 +80,21 @@ impl PictureFiles {
         &self.files
     }
 
+    /// The pictures at these places, in this order.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    #[must_use]
+    pub fn select(&self, places: &[usize]) -> Self {
+        Self {
+            files: places
+                .iter()
+                .map(|&place| self.files[place].clone())
+                .collect(),
+            spec: self.spec.clone(),
+        }
+    }
+
     /// The shape of one sample, without a batch axis.
     pub fn sample_shape(&self) -> Vec<usize> {
         self.spec.shape()[1..].to_vec()

@@ -181,6 +181,38 @@ impl Dataset {
         &self.targets
     }
 
+    /// The samples at these places, in this order, with what belongs to them.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    #[must_use]
+    pub fn select(&self, places: &[usize]) -> Self {
+        let samples = match &self.samples {
+            Samples::Array(array) => Samples::Array(array.select(places)),
+            Samples::Pictures(pictures) => Samples::Pictures(pictures.select(places)),
+        };
+        let targets = match &self.targets {
+            Targets::None => Targets::None,
+            Targets::Classes(classes) => Targets::Classes(Classes {
+                of: places.iter().map(|&place| classes.of[place]).collect(),
+                names: classes.names.clone(),
+            }),
+            Targets::Several(labels) => {
+                let row = |&place: &usize| &labels.values[place * labels.width..][..labels.width];
+                Targets::Several(Labels {
+                    values: places.iter().flat_map(row).copied().collect(),
+                    width: labels.width,
+                })
+            }
+            Targets::Figures(figures) => Targets::Figures(figures.select(places)),
+        };
+        Self {
+            samples,
+            targets,
+            normalization: self.normalization,
+        }
+    }
+
     /// The shape of one sample, without a batch axis.
     pub fn sample_shape(&self) -> Vec<usize> {
         match &self.samples {

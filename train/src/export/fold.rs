@@ -40,7 +40,8 @@ impl Net {
         folded
     }
 
-    fn readers(&self, value: Value) -> usize {
+    /// How many layers read a value.
+    pub(crate) fn readers(&self, value: Value) -> usize {
         let inputs = self.layers().iter().flat_map(|node| &node.inputs);
         inputs.filter(|&&input| input == value).count()
     }

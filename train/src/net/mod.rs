@@ -238,6 +238,17 @@ impl Net {
         }
     }
 
+    /// The same layers with fresh parameters and statistics.
+    pub fn renewed(&self, seed: u64) -> Result<Self> {
+        let mut net = Self::new(self.input);
+        let mut random = Random::of(seed, &[0x7265_6e65]);
+        for node in &self.nodes {
+            let (layer, inputs) = (node.layer.clone(), node.inputs.clone());
+            net.push(node.name.clone(), layer, inputs, &mut random)?;
+        }
+        Ok(net)
+    }
+
     /// Takes over parameters and statistics of layers with the same name and shapes; how many.
     pub fn adopt(&mut self, other: &Self) -> usize {
         let mut adopted = 0;

@@ -1,10 +1,15 @@
 //! Pruning by magnitude, in steps with retraining (Han et al. 2015, "Learning both weights and
-//! connections").
+//! connections"); of whole channels in `channels`.
 
+mod channels;
 mod sparse;
 
 use serde::{Deserialize, Serialize};
 
+pub use channels::{
+    ChannelCriterion, ChannelPruning, LayerChannels, prune_channels, prune_channels_and_retrain,
+    prune_channels_in_steps,
+};
 pub use sparse::{read_sparse, write_sparse};
 
 use crate::examples::Examples;

@@ -12,7 +12,7 @@ use noroshi_train::{
 
 /// The graph as it is: when ONNX Runtime fuses a layer of few bits, it rounds the bias to whole steps
 /// of input times weight, which may move a number by a level.
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     let path = std::env::var_os("NOROSHI_ONNXRUNTIME").map_or_else(
         || {
             Path::new(env!("CARGO_MANIFEST_DIR"))

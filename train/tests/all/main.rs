@@ -2,8 +2,10 @@
 
 mod candle_epoch;
 mod candle_graph;
+mod channels;
 mod epoch;
 mod export;
+mod finetune;
 mod pack;
 mod read;
 mod repeat;
