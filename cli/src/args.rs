@@ -4,6 +4,7 @@ mod compile;
 mod compress;
 mod measure;
 mod quantize;
+mod teach;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
+pub(crate) use teach::{By, Finetune, Prune, Teach, What};
 
 /// Noroshi: models on devices, results on dashboards.
 #[derive(Debug, Parser)]
@@ -145,6 +147,10 @@ pub(crate) enum Model {
     Quantize(Box<Quantize>),
     /// Rewrite a network's graph ahead of time for this machine's ONNX Runtime and CPU.
     Compile(Compile),
+    /// Take channels or weights out of a network and teach the rest again.
+    Prune(Box<Prune>),
+    /// Teach a network other classes: a new last layer, on a frozen or unfrozen backbone.
+    Finetune(Box<Finetune>),
     /// Compare two models on pictures: agreement, bytes, time.
     Compare(Compare),
     /// Prepare a version of a model from its files and push it to the cloud.

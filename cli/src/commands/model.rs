@@ -8,6 +8,7 @@ mod local;
 mod measure;
 mod push;
 mod quantize;
+mod teach;
 mod work;
 
 use serde_json::Value;
@@ -26,6 +27,8 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Export(export) => local::export(export, json),
         Model::Quantize(quantize) => quantize::run(quantize, json),
         Model::Compile(command) => compile::run(command, json),
+        Model::Prune(prune) => teach::prune(prune, json),
+        Model::Finetune(finetune) => teach::finetune(finetune, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Codegen(asked) => codegen::run(asked, json),

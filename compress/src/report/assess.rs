@@ -277,7 +277,7 @@ impl fmt::Display for Assessment {
                 variant.name
             )?;
             if let Some(ratio) = &variant.cpu_ratio {
-                writeln!(f, "CPU time     {ratio} of the original")?;
+                writeln!(f, "CPU time     {}", ratio.told())?;
             }
             variant.comparison.fmt_changes(f)?;
         }

@@ -79,6 +79,23 @@ pub struct Ratio {
     pub runs: usize,
 }
 
+impl Ratio {
+    /// Whether time was won, sure at 95 %.
+    pub fn is_gain(&self) -> bool {
+        self.high < 1.0
+    }
+
+    /// The ratio in a sentence, which says so if no time was won.
+    fn told(&self) -> String {
+        let gain = if self.is_gain() {
+            ""
+        } else {
+            ": no speed gain"
+        };
+        format!("{self} of the original{gain}")
+    }
+}
+
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -279,7 +296,7 @@ impl fmt::Display for Report {
             row(&name, text(left.cpu_ms), text(right.cpu_ms), ratio)?;
         }
         if let Some(ratio) = &self.cpu_ratio {
-            writeln!(f, "CPU time               {ratio} of the original")?;
+            writeln!(f, "CPU time               {}", ratio.told())?;
         }
         let Agreement {
             same,

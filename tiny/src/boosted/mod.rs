@@ -143,7 +143,7 @@ impl Boosted {
         };
         let most = (0..self.base.len()).map(steps).fold(0.0, f64::max);
         // The base is rounded to a unit too.
-        (most + 1.0) / 2.0 * self.unit()
+        f64::midpoint(most, 1.0) * self.unit()
     }
 
     /// Bytes of a node's column and of its skip in file and flash.

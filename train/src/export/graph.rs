@@ -64,7 +64,8 @@ impl Graph {
             .iter()
             .map(|v| self.flows[v.0].clone())
             .collect();
-        let (first, name) = (&inputs[0], node.name.as_str());
+        let own = value_name(net, node);
+        let (first, name) = (&inputs[0], own.as_str());
         let mut flat = first.flat;
         match &node.layer {
             Layer::Dense(_) => {
@@ -397,4 +398,15 @@ fn described(name: &str, shape: Shape, flat: bool) -> ValueInfoProto {
         };
     }
     value
+}
+
+/// What the value of a layer is called: as the layer, unless the whole network's input or output
+/// is called so.
+fn value_name(net: &Net, node: &Node) -> String {
+    let taken = |name: &str| name != node.name && net.layers().iter().any(|one| one.name == name);
+    let mut name = node.name.clone();
+    while [INPUT, OUTPUT].contains(&name.as_str()) || taken(&name) {
+        name.push_str(".layer");
+    }
+    name
 }

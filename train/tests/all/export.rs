@@ -125,6 +125,13 @@ fn image() -> NetBuilder {
 }
 
 #[test]
+fn layers_called_as_input_and_output_are_no_obstacle() {
+    let net = Net::builder(Shape::flat(6), 4);
+    let net = net.dense(5).named("input").relu().named("logits.layer");
+    answers_alike("names", net.dense(3).named("logits"));
+}
+
+#[test]
 fn float_networks() {
     answers_alike(
         "vector",

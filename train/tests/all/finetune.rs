@@ -71,7 +71,7 @@ fn a_frozen_backbone_serves_other_classes() {
     let before = taught();
     let mut told = 0;
     let (net, fitted) = finetune(&before, &data, &held, &recipe(12), &how(), &mut |_| {
-        told += 1
+        told += 1;
     })
     .unwrap();
     assert_eq!((net.outputs(), told, fitted.epochs), (4, 12, 12));

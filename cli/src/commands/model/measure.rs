@@ -95,7 +95,7 @@ fn show<T: serde::Serialize + std::fmt::Display>(as_json: bool, found: &T) -> Re
 }
 
 /// The data, and which samples belong together; `model` says the size of pictures.
-fn read(from: &args::Data, model: &Path) -> Result<(Dataset, Groups), Failure> {
+pub(super) fn read(from: &args::Data, model: &Path) -> Result<(Dataset, Groups), Failure> {
     let names = from.labels.as_deref().map(labels).transpose()?;
     // A folder of arrays needs no picture size, and a model may take something else than pictures.
     let pictures = from.data.is_dir() && !from.data.join("x.npy").exists();
@@ -143,7 +143,7 @@ fn groups(path: &Path) -> Result<Groups, Failure> {
     Ok(Groups::new(&numbers))
 }
 
-fn options(from: &args::Data) -> evaluate::Options {
+pub(super) fn options(from: &args::Data) -> evaluate::Options {
     evaluate::Options {
         engine: noroshi_engine::Options {
             threads: from.threads,

@@ -33,7 +33,7 @@ impl Variation {
         let angles = [(); 3].map(|()| self.number() * TURN);
         let taken = (pace * length as f32).ceil() as usize + 1;
         let room = (samples.len() / WATCH_AXES).checked_sub(taken + 1)?;
-        let start = ((self.number() + 1.0) / 2.0 * room as f32) as usize;
+        let start = ((self.number() + 1.0) * 0.5 * room as f32) as usize;
         let mut window = Vec::with_capacity(length * WATCH_AXES);
         for place in 0..length {
             let at = place as f32 * pace;

@@ -74,13 +74,14 @@ fn cut(parameter: &mut Parameter, rows: &[usize], columns: &[usize]) {
                 return;
             };
             let (before, kernel): (usize, usize) = (*before, kernel.iter().product());
-            let both = |values: &[f32]| {
+            let both = |values: &Vec<f32>| -> Vec<f32> {
                 let wide = pick(values, rows, before * kernel);
                 let row = |row: &[f32]| pick(row, columns, kernel);
                 wide.chunks_exact(before * kernel).flat_map(row).collect()
             };
-            parameter.values = both(&parameter.values);
-            parameter.mask = parameter.mask.as_deref().map(both);
+            let mask = parameter.mask.as_ref().map(both);
+            let values = both(&parameter.values);
+            (parameter.values, parameter.mask) = (values, mask);
             parameter.shape[0] = rows.len();
             parameter.shape[1] = columns.len();
         }

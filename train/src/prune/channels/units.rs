@@ -78,12 +78,12 @@ impl Units {
                 Layer::Conv(conv) if is_depthwise(conv, input) => {}
                 Layer::Dense(_) | Layer::Conv(_) => {
                     self.each(place, node, |unit, channel| {
-                        unit.makers.push((place, channel))
+                        unit.makers.push((place, channel));
                     });
                 }
                 Layer::Normalize(_) => {
                     self.each(place, node, |unit, channel| {
-                        unit.scales.push((place, channel))
+                        unit.scales.push((place, channel));
                     });
                 }
                 _ => {}

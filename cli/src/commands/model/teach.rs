@@ -1,0 +1,240 @@
+//! `noroshi model prune` and `finetune`: networks of one's own, taught on one's own data.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use noroshi_compress::evaluate::Groups;
+use noroshi_compress::report::assess::{self, Assessment, assess};
+use noroshi_onnx as onnx;
+use noroshi_train::data::Dataset;
+use noroshi_train::{
+    ChannelCriterion, ChannelPruning, Criterion, Examples, Finetuning, Kept, LayerChannels, Net,
+    Progress, Pruning, Recipe, finetune as finetune_net, kept, prune_and_retrain,
+    prune_channels_and_retrain, write_sparse,
+};
+use serde_json::json;
+
+use super::measure;
+use crate::args::{self, By, What};
+use crate::error::{Failure, Tried};
+use crate::output;
+
+impl From<&args::Teach> for Recipe {
+    fn from(teach: &args::Teach) -> Self {
+        Self {
+            epochs: teach.epochs,
+            batch: teach.batch,
+            rate: teach.rate,
+            weight_decay: teach.weight_decay,
+            seed: teach.seed,
+            threads: teach.workers,
+            ..Self::default()
+        }
+    }
+}
+
+/// Samples to learn from, and samples that are held out with their groups.
+struct Halves {
+    learned: Dataset,
+    held: Dataset,
+    groups: Groups,
+}
+
+impl Halves {
+    fn read(data: &args::Data, teach: &args::Teach, model: &Path) -> Result<Self, Failure> {
+        let (all, groups) = measure::read(data, model)?;
+        let (learned, held) = groups.split(teach.held, teach.seed).tried("the data")?;
+        Ok(Self {
+            learned: all.select(&learned),
+            held: all.select(&held),
+            groups: groups.select(&held),
+        })
+    }
+}
+
+/// The network of a file, or the operators that are in the way.
+fn network(path: &Path) -> Result<Net, Failure> {
+    let model = onnx::read(path).tried(path.display())?;
+    Net::import_onnx(&model).tried(path.display())
+}
+
+pub(super) fn prune(command: &args::Prune, as_json: bool) -> Result<(), Failure> {
+    let mut net = network(&command.file)?;
+    let halves = Halves::read(&command.data, &command.teach, &command.file)?;
+    let data = Examples::read(&halves.learned).tried("the data")?;
+    let recipe = Recipe::from(&command.teach);
+    let bar = bar(command.steps * command.teach.epochs, as_json)?;
+    let mut progress = |step: usize, told: Progress| {
+        bar.inc(1);
+        bar.set_message(format!("step {step}, loss {:.4}", told.loss));
+    };
+    let pruned = match command.method {
+        What::Channels => {
+            let pruning = ChannelPruning {
+                keep: command.keep,
+                by: match command.by {
+                    By::Norm => ChannelCriterion::Norm,
+                    By::Scale => ChannelCriterion::Scale,
+                },
+                spare: command.spare.clone(),
+            };
+            let steps = command.steps;
+            prune_channels_and_retrain(&mut net, &data, &recipe, &pruning, steps, &mut progress)
+                .map(Pruned::Channels)
+        }
+        What::Magnitude => {
+            let layers = net.layers().iter().filter(|node| node.weights().is_some());
+            let pruning = Pruning {
+                keep: vec![command.keep; layers.count()],
+                steps: command.steps,
+                by: Criterion::Magnitude,
+            };
+            prune_and_retrain(&mut net, &data, &recipe, &pruning, &mut progress)
+                .and_then(|left| Ok(Pruned::Weights(left, write_sparse(&net)?)))
+        }
+    };
+    let pruned = pruned.tried(command.file.display())?;
+    bar.finish_and_clear();
+    write(&net, &command.output)?;
+    if let (Some(path), Pruned::Weights(_, sparse)) = (&command.sparse, &pruned) {
+        std::fs::write(path, sparse).tried(path.display())?;
+    }
+    let seen = measured(command, &halves)?;
+    pruned.show(&net, &seen, command, as_json)
+}
+
+/// What pruning left.
+enum Pruned {
+    Channels(Vec<LayerChannels>),
+    /// With the file of these weights alone.
+    Weights(Kept, Vec<u8>),
+}
+
+impl Pruned {
+    fn show(
+        &self,
+        net: &Net,
+        seen: &Assessment,
+        command: &args::Prune,
+        as_json: bool,
+    ) -> Result<(), Failure> {
+        let seen_json = serde_json::to_value(seen).tried("the figures")?;
+        match self {
+            Self::Channels(layers) if as_json => output::json(&json!({
+                "file": command.output, "digest": net.digest(), "layers": layers,
+                "measured": seen_json,
+            })),
+            Self::Weights(left, sparse) if as_json => output::json(&json!({
+                "file": command.output, "digest": net.digest(), "kept": left.kept,
+                "total": left.total, "sparse_bytes": sparse.len(), "speed_gain": false,
+                "measured": seen_json,
+            })),
+            Self::Channels(layers) => {
+                let rows = layers.iter().map(|one| {
+                    vec![
+                        one.layer.clone(),
+                        one.kept.to_string(),
+                        one.total.to_string(),
+                    ]
+                });
+                output::print_table(&["LAYER", "CHANNELS", "OF"], rows);
+                println!("\n{seen}\nwritten to {}", command.output.display());
+                Ok(())
+            }
+            Self::Weights(left, sparse) => {
+                println!("{seen}");
+                println!(
+                    "{} of {} weights are left: {} with the bytes of their places. No speed gain: \
+                     engines multiply by the zeros too; --method channels makes the graph smaller",
+                    left.kept,
+                    left.total,
+                    output::bytes(sparse.len() as u64)
+                );
+                println!("written to {}", command.output.display());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn measured(command: &args::Prune, halves: &Halves) -> Result<Assessment, Failure> {
+    let options = assess::Options {
+        evaluate: measure::options(&command.data),
+        rounds: command.rounds,
+        ..assess::Options::default()
+    };
+    let variants = [command.output.clone()];
+    let Halves { held, groups, .. } = halves;
+    assess(
+        &command.file,
+        &variants,
+        held,
+        groups,
+        &options,
+        &mut |_| (),
+    )
+    .tried("the assessment")
+}
+
+pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Failure> {
+    let net = network(&command.file)?;
+    let halves = Halves::read(&command.data, &command.teach, &command.file)?;
+    let recipe = Recipe {
+        patience: command.patience,
+        keep_best: true,
+        ..Recipe::from(&command.teach)
+    };
+    let how = Finetuning {
+        backbone_rate: command.unfreeze.then_some(command.backbone_rate),
+        checkpoint: command.checkpoint.clone(),
+        engine: measure::options(&command.data).engine,
+    };
+    let bar = bar(recipe.epochs, as_json)?;
+    let (net, fitted) = finetune_net(
+        &net,
+        &halves.learned,
+        &halves.held,
+        &recipe,
+        &how,
+        &mut |told| {
+            bar.set_position(told.epoch as u64);
+            if let Some(score) = told.validation {
+                bar.set_message(format!("accuracy {:.4}", score.accuracy));
+            }
+        },
+    )
+    .tried(command.file.display())?;
+    bar.finish_and_clear();
+    write(&net, &command.output)?;
+    let left = kept(&net);
+    if as_json {
+        return output::json(&json!({
+            "file": command.output, "digest": net.digest(), "fitted": fitted,
+            "weights": left.total, "seed": recipe.seed,
+        }));
+    }
+    if let Some(score) = fitted.validation {
+        let (epoch, epochs) = (fitted.kept, fitted.epochs);
+        println!(
+            "accuracy {:.4} on {} samples held out, after epoch {epoch} of {epochs}",
+            score.accuracy, score.samples
+        );
+    }
+    println!("written to {}", command.output.display());
+    Ok(())
+}
+
+fn write(net: &Net, path: &Path) -> Result<(), Failure> {
+    let model = net.export_onnx().tried(path.display())?;
+    onnx::write(path, &model).tried(path.display())
+}
+
+fn bar(epochs: usize, hidden: bool) -> Result<ProgressBar, Failure> {
+    if hidden {
+        return Ok(ProgressBar::hidden());
+    }
+    let bar = ProgressBar::new(epochs as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} epochs, {msg}");
+    bar.set_style(style.tried("the progress bar")?);
+    Ok(bar)
+}
