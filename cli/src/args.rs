@@ -5,6 +5,7 @@ mod compress;
 mod measure;
 mod quantize;
 mod teach;
+mod train;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
+pub(crate) use train::Train;
 
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
 pub(crate) use teach::{By, Finetune, Prune, Teach, What};
@@ -165,6 +167,8 @@ pub(crate) enum Model {
     },
     /// Check a model file against its manifest, within limits. Used by the cloud.
     Check(Check),
+    /// Search the best model of a few kilobytes within a budget, of the rows of a CSV.
+    Train(Train),
     /// Write C source for a microcontroller, and tell what it will take there.
     Codegen(Codegen),
     /// Compress what a folder orders, within limits. Used by the cloud.

@@ -104,3 +104,88 @@ fn garbage_is_no_model() {
         error(&missing)
     );
 }
+
+/// A CSV of two classes that a line parts, a column that never changes.
+fn rows(folder: &std::path::Path, last: &str) -> String {
+    let mut text = String::from("x,y,same,kind\n");
+    for row in 0..80 {
+        let (x, y) = (row * 37 % 100, row * 53 % 100);
+        let kind = if x + y > 100 { "far" } else { "near" };
+        text += &format!("{x}.5,{y},3,{kind}\n");
+    }
+    let file = folder.join("rows.csv");
+    std::fs::write(&file, text + last).unwrap();
+    file.display().to_string()
+}
+
+fn train(file: &str, budget: &str, more: &[&str]) -> Output {
+    let output = std::path::Path::new(file).with_extension("ntm");
+    let output = output.display().to_string();
+    let train = ["--json", "model", "train", file];
+    let rest = ["--budget", budget, "--output", &output];
+    noroshi(&[&train[..], &rest, more].concat())
+}
+
+#[test]
+fn a_model_is_trained_within_a_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path(), "");
+    let named = ["--label", "kind"];
+    let output = train(&file, "256 B RAM, 4 KB flash, 2 ms at 16 MHz", &named);
+    assert!(output.status.success(), "{}", error(&output));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["classes"], serde_json::json!(["far", "near"]));
+    assert_eq!(said["constant"], serde_json::json!(["same"]));
+    let best = &said["best"][0];
+    assert!(best["accuracy"].as_f64().unwrap() > 0.8, "{said}");
+    assert!(best["ram_bytes"].as_u64().unwrap() <= 256, "{said}");
+    let bytes = std::fs::read(folder.path().join("rows.ntm")).unwrap();
+    assert_eq!(best["file_bytes"].as_u64(), Some(bytes.len() as u64));
+    let model = noroshi_tiny::Model::from_bytes(&bytes).unwrap();
+    assert_eq!((model.columns, model.classes), (3, 2));
+    let card = std::fs::read(folder.path().join("rows.json")).unwrap();
+    assert_eq!(
+        said,
+        serde_json::from_slice::<serde_json::Value>(&card).unwrap()
+    );
+    let again = train(&file, "256 B RAM, 4 KB flash, 2 ms at 16 MHz", &named);
+    assert_eq!(output.stdout, again.stdout);
+}
+
+#[test]
+fn rows_and_budgets_that_cannot_be_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |last: &str, budget: &str, more: &[&str]| {
+        let output = train(&rows(folder.path(), last), budget, more);
+        assert!(!output.status.success());
+        assert!(!folder.path().join("rows.ntm").exists());
+        error(&output)
+    };
+    let budget = "1 KB on the agent";
+    for (last, says) in [
+        ("1,,3,far\n", "line 82, field 1: a value is missing"),
+        ("1,nan,3,far\n", "line 82, field 1: a value is missing"),
+        ("inf,1,3,far\n", "is infinite"),
+        ("red,1,3,far\n", "is no number"),
+        ("1,2,far\n", "has 3 fields"),
+    ] {
+        let refused = refused(last, budget, &[]);
+        assert!(refused.contains(says), "{refused}");
+    }
+    assert!(refused("", "2 KB", &[]).contains("of what?"));
+    assert!(refused("", "9 B RAM", &[]).contains("a tree of two leaves would take"));
+    assert!(refused("", budget, &["--label", "kid"]).contains("no column kid"));
+    let one = folder.path().join("one.csv");
+    for (text, says) in [
+        ("x,kind\n1,a\n", "two rows"),
+        ("x,kind\n1,a\n2,a\n3,a\n", "same class"),
+        ("x,kind\n1,a\n1,b\n1,a\n1,b\n", "every column is constant"),
+    ] {
+        std::fs::write(&one, text).unwrap();
+        let refused = error(&train(one.to_str().unwrap(), budget, &[]));
+        assert!(refused.contains(says), "{refused}");
+    }
+    let missing = rows(folder.path(), "1,,3,far\n");
+    let output = train(&missing, budget, &["--drop-missing"]);
+    assert!(output.status.success(), "{}", error(&output));
+}

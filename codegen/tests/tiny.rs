@@ -11,6 +11,7 @@ use noroshi_tiny::bonsai::BonsaiSettings;
 use noroshi_tiny::forest::{ForestSettings, RefineSettings, Votes, refine};
 use noroshi_tiny::import::import;
 use noroshi_tiny::protonn::ProtoNnSettings;
+use noroshi_tiny::search::Cost;
 use noroshi_tiny::{Family, Intake, Model, Scale, Table};
 
 /// Clouds in `columns` dimensions, by a generator of a few lines.
@@ -111,8 +112,27 @@ fn an_atmega_answers_as_the_host_does() {
             let measured = avr::measure(&model, rows, folder.path()).unwrap();
             assert_eq!((measured.rows, measured.different), (40, 0), "{measured:?}");
             assert!(measured.variables as usize >= table.columns() && measured.stack > 0);
+            if let Some(cost) = model.cost() {
+                assert_near(&cost, &measured);
+            }
         }
     }
+}
+
+/// An estimate is never below what was measured, and not far above it. The worst row need not be
+/// among those measured: trees may take far fewer cycles.
+fn assert_near(cost: &Cost, measured: &avr::Measured) {
+    let near = |estimate: u64, taken: u64, slack: u64| {
+        (taken..=slack + taken + taken / 2).contains(&estimate)
+    };
+    let ram = measured.variables + measured.stack;
+    assert!(near(cost.ram, ram, 16), "{cost:?} {measured:?}");
+    assert!(
+        near(cost.flash, measured.text, 300),
+        "{cost:?} {measured:?}"
+    );
+    let cycles = (measured.most_cycles..=4 * measured.most_cycles).contains(&cost.cycles);
+    assert!(cycles, "{cost:?} {measured:?}");
 }
 
 /// Reads bytes, writes label and scores as text.

@@ -24,6 +24,7 @@ pub mod online;
 pub mod protonn;
 mod quantize;
 mod random;
+pub mod search;
 mod table;
 
 pub use error::{Result, TinyError};

@@ -9,6 +9,7 @@ mod measure;
 mod push;
 mod quantize;
 mod teach;
+mod train;
 mod work;
 
 use serde_json::Value;
@@ -32,6 +33,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Codegen(asked) => codegen::run(asked, json),
+        Model::Train(asked) => train::run(asked, json),
         Model::Work(command) => work::run(command),
         Model::Push(push) if push.dry_run.is_some() => push::dry_run(push, json),
         Model::List

@@ -1,0 +1,168 @@
+//! `noroshi model train`: the best model within a budget, of the rows of a CSV.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use noroshi_tiny::csv::{self, CsvSettings};
+use noroshi_tiny::search::{Found, Ranked, SearchSettings, search};
+use serde_json::{Value, json};
+
+use crate::args::Train;
+use crate::error::{Failure, Tried};
+use crate::output;
+
+pub(super) fn run(asked: &Train, as_json: bool) -> Result<(), Failure> {
+    if asked.output.extension().is_some_and(|end| end == "json") {
+        return Err(Failure::Usage(
+            "--output is the model's file, such as model.ntm; a .json of that name is written \
+             beside it"
+                .into(),
+        ));
+    }
+    let source = File::open(&asked.file).tried(asked.file.display())?;
+    let settings = CsvSettings {
+        label: asked.label.clone(),
+        drop_missing: asked.drop_missing,
+        rows: asked.rows as usize,
+        seed: asked.seed,
+    };
+    let read = csv::read(BufReader::new(source), &settings).tried(asked.file.display())?;
+    if !as_json {
+        warn(&read);
+    }
+    let bar = bar(as_json)?;
+    let settings = SearchSettings::new(asked.seed);
+    let found = search(
+        &read.table,
+        &read.intake,
+        &asked.budget,
+        &settings,
+        &mut |done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        },
+    )
+    .tried(asked.file.display())?;
+    bar.finish_and_clear();
+    let card = card(asked, &read, &found);
+    std::fs::write(&asked.output, found.best[0].model.to_bytes()).tried(asked.output.display())?;
+    let beside = asked.output.with_extension("json");
+    let text = serde_json::to_vec_pretty(&card).tried("what is known of the model")?;
+    std::fs::write(&beside, text).tried(beside.display())?;
+    if as_json {
+        return output::json(&card);
+    }
+    tell(asked, &found);
+    println!(
+        "{} (what is known of it: {})",
+        asked.output.display(),
+        beside.display()
+    );
+    Ok(())
+}
+
+/// What a person should know of the rows before they believe the model.
+fn warn(read: &csv::Read) {
+    if read.dropped > 0 {
+        println!("{} rows left out: a value is missing there", read.dropped);
+    }
+    if read.rows > read.table.len() as u64 {
+        println!(
+            "{} of {} rows taken, a fair sample (--rows)",
+            read.table.len(),
+            read.rows
+        );
+    }
+    if !read.constant.is_empty() {
+        println!(
+            "never changing, so that nothing can be learned from them: {}",
+            read.constant.join(", ")
+        );
+    }
+    let single = single(read);
+    if !single.is_empty() {
+        println!(
+            "classes with one row, learned from but never chosen on: {}",
+            single.join(", ")
+        );
+    }
+}
+
+/// The classes with one row.
+fn single(read: &csv::Read) -> Vec<&str> {
+    let mut counts = vec![0u64; read.table.classes()];
+    for &label in read.table.labels() {
+        counts[usize::from(label)] += 1;
+    }
+    let named = read.classes.iter().zip(counts);
+    named
+        .filter(|(_, count)| *count == 1)
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
+
+fn card(asked: &Train, read: &csv::Read, found: &Found) -> Value {
+    let shown = found.best.iter().take(usize::from(asked.top));
+    let failed: Vec<Value> = (found.failed.iter())
+        .map(|one| json!({ "family": one.family, "settings": one.settings, "reason": one.reason }))
+        .collect();
+    json!({
+        "file": asked.output, "budget": asked.budget.to_string(), "seed": asked.seed,
+        "columns": read.columns, "classes": read.classes, "constant": read.constant,
+        "rows": { "read": read.rows, "dropped": read.dropped, "learned": found.rows.0,
+            "chosen_on": found.rows.1, "single": single(read) },
+        "majority": found.majority, "tried": found.tried,
+        "best": shown.map(described).collect::<Vec<_>>(), "failed": failed,
+    })
+}
+
+fn described(one: &Ranked) -> Value {
+    json!({
+        "family": one.family, "settings": one.settings, "accuracy": one.accuracy,
+        "file_bytes": one.cost.file, "flash_bytes": one.cost.flash,
+        "ram_bytes": one.cost.ram, "cycles": one.cost.cycles,
+    })
+}
+
+fn tell(asked: &Train, found: &Found) {
+    let heads = [
+        "FAMILY", "SETTINGS", "RIGHT", "FILE", "FLASH", "RAM", "CYCLES",
+    ];
+    let rows = found.best.iter().take(usize::from(asked.top)).map(|one| {
+        vec![
+            one.family.to_owned(),
+            one.settings.clone(),
+            format!("{:.1} %", 100.0 * one.accuracy),
+            format!("{} B", one.cost.file),
+            format!("{} B", one.cost.flash),
+            format!("{} B", one.cost.ram),
+            one.cost.cycles.to_string(),
+        ]
+    });
+    output::print_table(&heads, rows);
+    println!(
+        "learned from {} rows, chosen on {} others of {} settings within {}; rows that nobody has \
+         seen may be answered worse",
+        found.rows.0, found.rows.1, found.tried, asked.budget
+    );
+    println!("flash, RAM and cycles are estimates for an ATmega328P, at worst");
+    if found.best[0].accuracy <= found.majority {
+        println!(
+            "no better than always saying the most frequent class ({:.1} %): these columns tell \
+             nothing of the class, or the budget is too small",
+            100.0 * found.majority
+        );
+    }
+}
+
+fn bar(as_json: bool) -> Result<ProgressBar, Failure> {
+    let bar = if as_json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}");
+    bar.set_style(style.tried("the progress bar")?);
+    Ok(bar)
+}

@@ -1,0 +1,219 @@
+//! What a model takes: bytes of its file, exactly; flash, memory and cycles on an ATmega328P as
+//! `noroshi-codegen` writes it for one (trees as tables), estimated from its shape.
+//!
+//! The estimates are meant to be on the far side: they are fitted to 88 models of all shapes that
+//! were measured in the emulator, and rounded up so that none of them took more. Cycles are those
+//! of the worst row. A test of `noroshi-codegen` holds them against the emulator.
+
+use crate::forest::{Forest, Leaves, Node};
+use crate::model::{Family, Intake, Model};
+
+/// Magic, kinds, columns, classes, checksum: see the format.
+const FILE_FRAME: u64 = 14;
+
+/// What a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes of the file.
+    pub file: u64,
+    /// Bytes of flash, the start-up code of the C library included.
+    pub flash: u64,
+    /// Bytes of memory: the row, the scores and the stack included; the numbers too that the
+    /// intake makes the row of, where it does.
+    pub ram: u64,
+    /// Cycles of an answer, at worst; from numbers to answer where there is an intake.
+    pub cycles: u64,
+}
+
+/// What a cost depends on, known before anything is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub columns: u64,
+    pub classes: u64,
+    /// Whether numbers are scaled to bytes first.
+    pub scaled: bool,
+    pub kind: Kind,
+}
+
+/// The same, by family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Trees {
+        trees: u64,
+        /// Inner nodes.
+        nodes: u64,
+        /// Bytes of a node's skip.
+        skip: u64,
+        /// Bytes of a leaf.
+        leaf: u64,
+        /// Nodes on the longest ways of all trees.
+        path: u64,
+        /// Other bytes of the file: multipliers, bases.
+        more: u64,
+    },
+    ProtoNn {
+        dimensions: u64,
+        prototypes: u64,
+        /// Scores of each prototype.
+        entries: u64,
+    },
+    Bonsai {
+        dimensions: u64,
+        depth: u64,
+        /// Entries of the projection.
+        entries: u64,
+        /// Bytes that they take.
+        packed: u64,
+    },
+}
+
+impl Model {
+    /// What it takes; `None` for models in floating point, which are for hosts.
+    pub fn cost(&self) -> Option<Cost> {
+        let kind = match &self.family {
+            Family::Forest(forest) => forest_kind(forest, self),
+            Family::Boosted(boosted) => Kind::Trees {
+                trees: boosted.inner().len() as u64,
+                nodes: boosted.nodes().len() as u64,
+                skip: boosted.widths(self.columns).1 as u64,
+                leaf: 1,
+                path: longest(boosted.inner(), boosted.nodes()),
+                more: 2 * boosted.inner().len() as u64 + 4 * boosted.base().len() as u64,
+            },
+            Family::ProtoNn(model) => Kind::ProtoNn {
+                dimensions: model.dimensions as u64,
+                prototypes: model.prototype_count() as u64,
+                entries: model.entries_each as u64,
+            },
+            Family::Bonsai(model) => Kind::Bonsai {
+                dimensions: model.bias.len() as u64,
+                depth: model.depth as u64,
+                entries: model.projection.entries.len() as u64,
+                packed: model.packed().len() as u64,
+            },
+            Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => return None,
+        };
+        let shape = Shape {
+            columns: u64::from(self.columns),
+            classes: u64::from(self.classes),
+            scaled: matches!(self.intake, Intake::Scaled(_)),
+            kind,
+        };
+        Some(Cost {
+            file: self.to_bytes().len() as u64,
+            ..shape.cost()
+        })
+    }
+}
+
+fn forest_kind(forest: &Forest, model: &Model) -> Kind {
+    Kind::Trees {
+        trees: forest.inner().len() as u64,
+        nodes: forest.nodes().len() as u64,
+        skip: forest.widths(model.columns).1 as u64,
+        leaf: match forest.leaves() {
+            Leaves::Votes(_) => 1,
+            Leaves::Scores(_) => u64::from(model.classes),
+        },
+        path: longest(forest.inner(), forest.nodes()),
+        more: 0,
+    }
+}
+
+/// The sum over trees of the nodes on the longest way down.
+fn longest(inner: &[u16], nodes: &[Node]) -> u64 {
+    let mut rest = nodes.iter();
+    let mut sum = 0;
+    for &inner in inner {
+        let mut deepest = 0u64;
+        // Inner nodes below, and how deep that is; preorder: the left side is popped first.
+        let mut open = vec![(usize::from(inner), 1)];
+        while let Some((below, depth)) = open.pop() {
+            if below == 0 {
+                continue;
+            }
+            let skip = rest.next().map_or(0, |node| usize::from(node.skip));
+            deepest = deepest.max(depth);
+            open.push((below.saturating_sub(1 + skip), depth + 1));
+            open.push((skip, depth + 1));
+        }
+        sum += deepest;
+    }
+    sum
+}
+
+impl Shape {
+    /// What a model of this shape takes.
+    pub(super) fn cost(&self) -> Cost {
+        let (columns, classes) = (self.columns, self.classes);
+        let mut cost = match self.kind {
+            Kind::Trees {
+                trees,
+                nodes,
+                skip,
+                leaf,
+                path,
+                more,
+            } => {
+                let node = 2 + skip + u64::from(columns > 256);
+                Cost {
+                    file: 4 + 2 * trees + nodes * node + (nodes + trees) * leaf + more,
+                    flash: 640 + 2 * more,
+                    ram: 34,
+                    cycles: 100 + 56 * classes + 120 * trees + 58 * path + 42 * trees * leaf,
+                }
+            }
+            Kind::ProtoNn {
+                dimensions,
+                prototypes,
+                entries,
+            } => {
+                let entry = 1 + u64::from(entries < classes);
+                let projected = dimensions * (columns + 6);
+                Cost {
+                    file: 14 + projected + prototypes * (dimensions + entries * entry),
+                    flash: 1200,
+                    ram: 32 + 2 * dimensions,
+                    cycles: 200
+                        + 264 * classes
+                        + dimensions * (400 + 28 * columns)
+                        + prototypes * (110 + 68 * dimensions + 46 * entries),
+                }
+            }
+            Kind::Bonsai {
+                dimensions,
+                depth,
+                entries,
+                packed,
+            } => {
+                let outputs = if classes == 2 { 1 } else { classes };
+                let nodes = (2 << depth) - 1;
+                Cost {
+                    file: 10
+                        + dimensions * 8
+                        + packed
+                        + dimensions * (2 * nodes * outputs + nodes / 2),
+                    flash: 1280,
+                    ram: 44 + dimensions,
+                    cycles: 200
+                        + 56 * classes
+                        + 106 * entries
+                        + (depth + 1) * outputs * (440 + 134 * dimensions)
+                        + depth * dimensions * 106
+                        + 120 * dimensions,
+                }
+            }
+        };
+        cost.flash += cost.file;
+        cost.file += FILE_FRAME;
+        cost.ram += columns + 4 * classes;
+        if self.scaled {
+            cost.file += 8 * columns;
+            cost.flash += 8 * columns + 1100;
+            cost.ram += 4 * columns + 24;
+            // A subtraction, a division and an addition in soft floating point.
+            cost.cycles += 1000 * columns;
+        }
+        cost
+    }
+}
