@@ -1,5 +1,6 @@
 //! The command line.
 
+mod codegen;
 mod compile;
 mod compress;
 mod measure;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use codegen::{Codegen, CodegenTarget, Layout};
 pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
@@ -169,37 +171,11 @@ pub(crate) enum Model {
     Check(Check),
     /// Search the best model of a few kilobytes within a budget, of the rows of a CSV.
     Train(Train),
-    /// Write C source for a microcontroller, and tell what it will take there.
+    /// Write source for a microcontroller, and tell what it will take there.
     Codegen(Codegen),
     /// Compress what a folder orders, within limits. Used by the cloud.
     #[command(hide = true)]
     Work(Work),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Codegen {
-    /// A QDQ int8 .onnx file, as `noroshi model quantize` writes it.
-    pub file: PathBuf,
-    /// What the source is for.
-    #[arg(long, value_enum)]
-    pub target: CodegenTarget,
-    /// The folder for the source.
-    #[arg(short, long)]
-    pub output: PathBuf,
-    /// The prefix of all names in the source; else from the file's name.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Test vectors beside the source.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(..=1000))]
-    pub vectors: u16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CodegenTarget {
-    /// Plain C99.
-    C,
-    /// C99 that uses the DSP instructions of a Cortex-M4, with a program for the emulator.
-    CortexM4,
 }
 
 /// How pictures become inputs, for the networks that we export.

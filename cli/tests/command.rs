@@ -189,3 +189,37 @@ fn rows_and_budgets_that_cannot_be_are_refused() {
     let output = train(&missing, budget, &["--drop-missing"]);
     assert!(output.status.success(), "{}", error(&output));
 }
+
+#[test]
+fn a_trained_model_becomes_source_with_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path(), "");
+    assert!(train(&file, "500 B on the agent", &[]).status.success());
+    let model = folder.path().join("rows.ntm");
+    let codegen = |target: &str, more: &[&str]| {
+        let output = folder.path().join(target);
+        let paths = [model.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        let asked = ["--json", "model", "codegen", "--target", target];
+        (noroshi(&[&asked[..], &paths, more].concat()), output)
+    };
+    for (target, source) in [("avr", "rows.c"), ("c", "rows.c"), ("rust", "rows.rs")] {
+        let (output, written) = codegen(target, &["--vectors", "5"]);
+        assert!(output.status.success(), "{}", error(&output));
+        assert!(written.join(source).exists(), "{target}");
+        let vectors = std::fs::read_to_string(written.join("rows_vectors.csv")).unwrap();
+        let first = vectors.lines().next().unwrap();
+        // Three bytes, the class, two scores.
+        assert_eq!((vectors.lines().count(), first.split(',').count()), (5, 6));
+    }
+    let (output, _) = codegen("cortex-m4", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        error(&output).contains("avr, c or rust"),
+        "{}",
+        error(&output)
+    );
+    std::fs::write(&model, b"NTM and then nothing").unwrap();
+    let (output, _) = codegen("c", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error(&output).contains("rows.ntm"), "{}", error(&output));
+}

@@ -100,6 +100,20 @@ pub fn source_as(
     Ok(files)
 }
 
+/// Rows for test vectors, one after the other: bytes by chance, the same for the same count.
+pub fn sample_rows(model: &Model, count: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut byte = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..count * usize::from(model.columns))
+        .map(|_| byte())
+        .collect()
+}
+
 /// Whether the model computes in floating point.
 pub fn is_float(model: &Model) -> bool {
     matches!(

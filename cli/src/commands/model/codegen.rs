@@ -1,23 +1,40 @@
 //! `noroshi model codegen`: source for a microcontroller, and what it will take there.
 
+mod tiny;
+
 use std::path::Path;
 
 use noroshi_codegen::net::{self, Options, SourceFile, Summary, Target};
 use noroshi_onnx as onnx;
 use serde_json::{Value, json};
 
-use crate::args::{Codegen, CodegenTarget};
+use crate::args::{Codegen, CodegenTarget, Layout};
 use crate::error::{Failure, Tried};
 use crate::output;
 
 pub(super) fn run(asked: &Codegen, as_json: bool) -> Result<(), Failure> {
-    let model = onnx::read(&asked.file).tried(asked.file.display())?;
-    let network = net::import(&model).tried(asked.file.display())?;
-    let name = asked.name.clone().unwrap_or_else(|| name_of(&asked.file));
+    if let Some(model) = tiny::read(&asked.file)? {
+        return tiny::run(&model, asked, as_json);
+    }
     let target = match asked.target {
         CodegenTarget::C => Target::C,
         CodegenTarget::CortexM4 => Target::CortexM4,
+        CodegenTarget::Avr | CodegenTarget::Rust => {
+            return Err(Failure::Usage(
+                "a network is written for c or cortex-m4; avr and rust are for the .ntm files of \
+                 `noroshi model train`"
+                    .into(),
+            ));
+        }
     };
+    if asked.layout != Layout::Tables {
+        return Err(Failure::Usage(
+            "--layout is for the trees of .ntm files".into(),
+        ));
+    }
+    let model = onnx::read(&asked.file).tried(asked.file.display())?;
+    let network = net::import(&model).tried(asked.file.display())?;
+    let name = name(asked);
     let options = Options {
         name: name.clone(),
         target,
@@ -28,7 +45,8 @@ pub(super) fn run(asked: &Codegen, as_json: bool) -> Result<(), Failure> {
     if target == Target::CortexM4 {
         files.extend(net::cortex_harness(&name));
     }
-    write(&asked.output, &files)?;
+    let named = files.iter().map(|file| (&*file.name, &*file.text));
+    write(&asked.output, named)?;
     let summary = network.summary();
     if as_json {
         return output::json(&described(&files, &summary));
@@ -37,13 +55,22 @@ pub(super) fn run(asked: &Codegen, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(folder: &Path, files: &[SourceFile]) -> Result<(), Failure> {
+/// Writes files of name and text.
+fn write<'a>(
+    folder: &Path,
+    files: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).tried(folder.display())?;
-    for file in files {
-        let path = folder.join(&file.name);
-        std::fs::write(&path, &file.text).tried(path.display())?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).tried(path.display())?;
     }
     Ok(())
+}
+
+/// The prefix of all names.
+fn name(asked: &Codegen) -> String {
+    asked.name.clone().unwrap_or_else(|| name_of(&asked.file))
 }
 
 /// The file's name, as far as it is a name in C.
