@@ -93,10 +93,8 @@ mod tests {
     fn memory_is_told() {
         let memory = memory().unwrap();
         assert!(memory.resident > 100_000 && memory.peak >= memory.resident / 2);
-        assert_eq!(
-            memory_of(std::process::id()).unwrap().peak >> 20,
-            memory_of(std::process::id()).unwrap().peak >> 20
-        );
+        // Other tests of this process may take more in the meantime; a peak never falls.
+        assert!(memory_of(std::process::id()).unwrap().peak >= memory.peak);
         assert!(memory_of(u32::MAX).is_err());
     }
 
