@@ -15,6 +15,9 @@ const TICKS: f64 = 6.0;
 /// Room beyond the outermost points, as a share of the axis.
 const MARGIN: f64 = 0.06;
 
+/// Larger numbers can't be on an axis: their differences, and the room beyond, would overflow.
+const LARGEST: f64 = 1e300;
+
 /// Where an axis has room beyond the outermost numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
@@ -146,7 +149,7 @@ impl Ruler {
 }
 
 fn fits(number: f64, scale: Scale) -> bool {
-    number.is_finite() && (scale == Scale::Linear || number > 0.0)
+    number.abs() <= LARGEST && (scale == Scale::Linear || number > 0.0)
 }
 
 fn place(number: f64, scale: Scale) -> f64 {

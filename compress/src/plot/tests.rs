@@ -163,6 +163,20 @@ fn nothing_to_draw_is_an_error() {
     assert!(sensitivity("t", "x", &[]).png().is_err());
 }
 
+#[test]
+fn a_bound_that_overflows_is_left_out() {
+    for bound in [f64::MIN, -1.716_510_696_316_966_2e308, 1e301] {
+        let candidate = Candidate {
+            name: String::new(),
+            cost: 0.0,
+            quality: 0.0,
+            interval: Some((bound, 0.0)),
+        };
+        let svg = pareto("t", "x", "y", &[candidate]).svg().unwrap();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
