@@ -5,6 +5,7 @@
 
 mod api;
 mod artifacts;
+mod child;
 mod cloud;
 mod commands;
 pub mod compression;

@@ -1,18 +1,16 @@
 //! The child: what it is given, its limits, and what is believed of what it leaves.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use noroshi_model::{Digest, Manifest, ModelId};
 use noroshi_service::files;
 use serde_json::json;
-use tokio::process::Command;
 
 use super::Order;
 use crate::artifacts::Artifacts;
+use crate::child;
 use crate::error::{Error, Result};
-use crate::inspect::{kept_environment, read_bounded, sentence};
 
 /// The most bytes of a report.
 const MOST_REPORT: u64 = 1 << 20;
@@ -123,41 +121,30 @@ fn is_plain(path: &Path) -> bool {
 impl Compressor {
     /// Lets a child work. What it can't do is an outcome; an error is one of the cloud's own.
     pub(super) async fn run(&self, work: &Work) -> Result<Outcome> {
-        let mut child = Command::new(&self.program)
+        let mut command = child::command(&self.program);
+        command
             .args(["model", "work", "--json"])
             .arg(&work.folder)
             .arg("--memory-limit")
             .arg(self.memory_bytes.to_string())
             .arg("--cpu-seconds")
             .arg(self.patience.as_secs().saturating_mul(4).to_string())
-            .env_clear()
-            .envs(kept_environment())
             .env("ORT_DISABLE_TELEMETRY", "1")
-            .current_dir(&work.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| self.missing(&error))?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let waited = async {
-            let (out, err) = tokio::join!(read_bounded(stdout), read_bounded(stderr));
-            (child.wait().await, out, err)
-        };
-        let Ok((status, out, err)) = tokio::time::timeout(self.patience, waited).await else {
+            .current_dir(&work.folder);
+        let ended = child::run(&mut command, self.patience).await;
+        let Some(ended) = ended.map_err(|error| self.missing(&error))? else {
             let seconds = self.patience.as_secs();
             return Ok(Outcome::Failed(format!(
                 "it took longer than {seconds} s; give fewer pictures, or raise compress_seconds \
                  in cloud.toml"
             )));
         };
-        let status = status.map_err(|error| self.missing(&error))?;
+        let status = ended.status;
         if status.success() {
             return Ok(Outcome::Made(Box::new(work.read()?)));
         }
         // A worker that was ended from outside told nothing, or what it told is not the reason.
-        let told = status.code().and_then(|_| sentence(&out, &err));
+        let told = status.code().and_then(|_| ended.sentence());
         Ok(Outcome::Failed(told.unwrap_or_else(|| {
             format!(
                 "the worker ended with {status}: the file is broken, or needs more than {} bytes \
