@@ -11,6 +11,7 @@ mod train;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use codegen::{Codegen, CodegenTarget, Layout};
 pub(crate) use compile::{Compile, Level};
@@ -179,7 +180,8 @@ pub(crate) enum Model {
 }
 
 /// How pictures become inputs, for the networks that we export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Preset {
     /// 224 pixels, centre of 256, torchvision's mean and deviation.
     Imagenet,

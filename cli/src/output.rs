@@ -2,6 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::error::{Failure, Tried};
@@ -10,6 +11,18 @@ use crate::error::{Failure, Tried};
 pub(crate) fn json(value: &Value) -> Result<(), Failure> {
     println!("{}", serde_json::to_string(value).tried("the answer")?);
     Ok(())
+}
+
+/// A bar of `length` steps for long work, with `text` beside it; none where programs read.
+pub(crate) fn progress(length: usize, text: &str, as_json: bool) -> Result<ProgressBar, Failure> {
+    let bar = if as_json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(length as u64)
+    };
+    let style = ProgressStyle::with_template(&format!("{{bar:30}} {text}"));
+    bar.set_style(style.tried("the progress bar")?);
+    Ok(bar)
 }
 
 /// A column: its head, and how a row shows in it.

@@ -9,23 +9,13 @@ use serde_json::{Value, json};
 use super::local::{model_id, pictures};
 use super::push::{labels, upload};
 use crate::api::Api;
-use crate::args::{Compress, Preset};
+use crate::args::Compress;
 use crate::commands::now_ms;
 use crate::error::{Failure, Tried};
 use crate::output::{self, Column, ago, field};
 
 /// Between two looks at an order.
 const PAUSE: Duration = Duration::from_secs(1);
-
-impl Preset {
-    /// The word of the cloud's API.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Imagenet => "imagenet",
-            Self::EfficientnetLite => "efficientnet-lite",
-        }
-    }
-}
 
 pub(super) async fn run(api: &Api, command: &Compress, as_json: bool) -> Result<(), Failure> {
     let model = model_id(&command.model)?;
@@ -40,7 +30,7 @@ pub(super) async fn run(api: &Api, command: &Compress, as_json: bool) -> Result<
     }
     let order = json!({
         "source": source, "photos": photos, "labels": names,
-        "preset": command.preset.word(), "max_loss": command.max_loss,
+        "preset": command.preset, "max_loss": command.max_loss,
     });
     let mut answer = api
         .post(&format!("/models/{model}/compressions"), &order)

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use noroshi_compress::evaluate::{self, Convention, Groups};
 use noroshi_compress::plot::Plot;
 use noroshi_compress::report::{assess, page};
@@ -14,6 +13,9 @@ use super::push::labels;
 use crate::args;
 use crate::error::{Failure, Tried};
 use crate::output;
+
+/// What stands beside a bar of samples.
+const SAMPLES: &str = "{pos} of {len} samples, {eta} left";
 
 impl From<args::Convention> for Convention {
     fn from(convention: args::Convention) -> Self {
@@ -29,7 +31,7 @@ impl From<args::Convention> for Convention {
 pub(super) fn evaluate(command: &args::Evaluate, as_json: bool) -> Result<(), Failure> {
     let (data, groups) = read(&command.data, &command.file)?;
     let options = options(&command.data);
-    let bar = bar(&data, 1, as_json)?;
+    let bar = output::progress(data.len(), SAMPLES, as_json)?;
     let mut seen = |done: usize| bar.set_position(done as u64);
     match &command.against {
         None => {
@@ -55,7 +57,8 @@ pub(super) fn report(command: &args::Report, as_json: bool) -> Result<(), Failur
         rounds: command.rounds,
         ..assess::Options::default()
     };
-    let bar = bar(&data, 1 + command.variants.len(), as_json)?;
+    let rounds = 1 + command.variants.len();
+    let bar = output::progress(data.len() * rounds, SAMPLES, as_json)?;
     let (original, variants) = (&command.original, &command.variants);
     let seen = assess::assess(original, variants, &data, &groups, &options, &mut |_| {
         bar.inc(1);
@@ -153,18 +156,6 @@ pub(super) fn options(from: &args::Data) -> evaluate::Options {
         output: from.answer.clone(),
         ..evaluate::Options::default()
     }
-}
-
-fn bar(data: &Dataset, rounds: usize, hidden: bool) -> Result<ProgressBar, Failure> {
-    if hidden {
-        return Ok(ProgressBar::hidden());
-    }
-    let bar = ProgressBar::new((data.len() * rounds) as u64);
-    bar.set_style(
-        ProgressStyle::with_template("{bar:30} {pos} of {len} samples, {eta} left")
-            .tried("the progress bar")?,
-    );
-    Ok(bar)
 }
 
 /// An inspection as JSON, with histograms of the weights if they are there.

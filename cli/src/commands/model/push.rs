@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use noroshi_compress::{release, report, views};
 use noroshi_model::{Blob, Label, Latency, Measured, Task};
 use serde_json::json;
@@ -179,13 +178,8 @@ pub(super) async fn upload(
             path
         }
     };
-    let bar = if quiet {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(blob.length)
-    };
-    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {msg}");
-    bar.set_style(style.tried("the progress bar")?);
+    let text = "{bytes} of {total_bytes}  {msg}";
+    let bar = output::progress(blob.length as usize, text, quiet)?;
     bar.set_message(format!("upload {}", blob.sha256.short()));
     let moving = bar.clone();
     api.put_blob(&sha256, &file, move |bytes| moving.inc(bytes))

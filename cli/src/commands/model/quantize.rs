@@ -1,6 +1,5 @@
 //! `noroshi model quantize`: fewer bits, within a limit on the loss.
 
-use indicatif::{ProgressBar, ProgressStyle};
 use noroshi_compress::quantize::{
     self, Bits, Goal, Granularity, Method, Mode, Options, Progress, Rounding, Study, Within, judge,
 };
@@ -71,7 +70,7 @@ pub(super) fn run(command: &args::Quantize, as_json: bool) -> Result<(), Failure
         labels: None,
         max_loss: command.max_loss / 100.0,
     };
-    let bar = bar(as_json)?;
+    let bar = output::progress(0, "{pos} of {len}  {msg}", as_json)?;
     let made = within(
         &model,
         &calibration,
@@ -211,16 +210,4 @@ fn within(
         spared: Vec::new(),
         sensitivity: Vec::new(),
     })
-}
-
-fn bar(as_json: bool) -> Result<ProgressBar, Failure> {
-    let bar = if as_json {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(0)
-    };
-    bar.set_style(
-        ProgressStyle::with_template("{bar:30} {pos} of {len}  {msg}").tried("the progress bar")?,
-    );
-    Ok(bar)
 }

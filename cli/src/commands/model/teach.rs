@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use noroshi_compress::evaluate::Groups;
 use noroshi_compress::report::assess::{self, Assessment, assess};
 use noroshi_onnx as onnx;
@@ -18,6 +17,9 @@ use super::measure;
 use crate::args::{self, By, What};
 use crate::error::{Failure, Tried};
 use crate::output;
+
+/// What stands beside a bar of epochs.
+const EPOCHS: &str = "{pos} of {len} epochs, {msg}";
 
 impl From<&args::Teach> for Recipe {
     fn from(teach: &args::Teach) -> Self {
@@ -63,7 +65,7 @@ pub(super) fn prune(command: &args::Prune, as_json: bool) -> Result<(), Failure>
     let halves = Halves::read(&command.data, &command.teach, &command.file)?;
     let data = Examples::read(&halves.learned).tried("the data")?;
     let recipe = Recipe::from(&command.teach);
-    let bar = bar(command.steps * command.teach.epochs, as_json)?;
+    let bar = output::progress(command.steps * command.teach.epochs, EPOCHS, as_json)?;
     let mut progress = |step: usize, told: Progress| {
         bar.inc(1);
         bar.set_message(format!("step {step}, loss {:.4}", told.loss));
@@ -189,7 +191,7 @@ pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Fa
         checkpoint: command.checkpoint.clone(),
         engine: measure::options(&command.data).engine,
     };
-    let bar = bar(recipe.epochs, as_json)?;
+    let bar = output::progress(recipe.epochs, EPOCHS, as_json)?;
     let (net, fitted) = finetune_net(
         &net,
         &halves.learned,
@@ -227,14 +229,4 @@ pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Fa
 fn write(net: &Net, path: &Path) -> Result<(), Failure> {
     let model = net.export_onnx().tried(path.display())?;
     onnx::write(path, &model).tried(path.display())
-}
-
-fn bar(epochs: usize, hidden: bool) -> Result<ProgressBar, Failure> {
-    if hidden {
-        return Ok(ProgressBar::hidden());
-    }
-    let bar = ProgressBar::new(epochs as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} epochs, {msg}");
-    bar.set_style(style.tried("the progress bar")?);
-    Ok(bar)
 }

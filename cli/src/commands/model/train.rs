@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::BufReader;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use noroshi_tiny::csv::{self, CsvSettings};
 use noroshi_tiny::search::{Found, Ranked, SearchSettings, search};
 use serde_json::{Value, json};
@@ -31,7 +30,7 @@ pub(super) fn run(asked: &Train, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         warn(&read);
     }
-    let bar = bar(as_json)?;
+    let bar = output::progress(0, "{pos} of {len}", as_json)?;
     let settings = SearchSettings::new(asked.seed);
     let found = search(
         &read.table,
@@ -154,15 +153,4 @@ fn tell(asked: &Train, found: &Found) {
             100.0 * found.majority
         );
     }
-}
-
-fn bar(as_json: bool) -> Result<ProgressBar, Failure> {
-    let bar = if as_json {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(0)
-    };
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}");
-    bar.set_style(style.tried("the progress bar")?);
-    Ok(bar)
 }

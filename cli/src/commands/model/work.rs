@@ -37,24 +37,8 @@ struct Order {
     source: PathBuf,
     photos: Vec<PathBuf>,
     labels: Vec<String>,
-    preset: Word,
+    preset: Preset,
     max_loss: f64,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Word {
-    Imagenet,
-    EfficientnetLite,
-}
-
-impl From<Word> for Preset {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Imagenet => Self::Imagenet,
-            Word::EfficientnetLite => Self::EfficientnetLite,
-        }
-    }
 }
 
 /// Works, and tells a failure on standard output too, where the cloud reads it.
@@ -148,7 +132,7 @@ fn work(folder: &Path) -> Result<(), Failure> {
 
 /// What the version is: the preset's convention, with names and sizes of the file itself.
 fn description(order: &Order, seen: &inspect::Inspection) -> Result<Description, Failure> {
-    let preset = Preset::from(order.preset);
+    let preset = order.preset;
     let wrong = |text: &str| Failure::Failed(format!("the model {text}"));
     let [input] = seen.inputs.as_slice() else {
         return Err(wrong("has several inputs; only one picture goes in"));
