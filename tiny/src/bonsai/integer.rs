@@ -6,7 +6,7 @@
 //! 4. To the right child where θₖ·p > 0.
 
 use crate::bonsai::{
-    BonsaiFloat, Sparse, check_columns, node_count, output_count, read_shape, signed,
+    BonsaiFloat, Sparse, check_columns, node_count, output_count, read_shape, signed, sums, walk,
 };
 use crate::error::{Result, file};
 use crate::format::bytes::{Reader, Writer};
@@ -122,37 +122,20 @@ impl Bonsai {
                 .map(|(&weight, value)| i32::from(weight) * value)
                 .sum::<i32>()
         };
-        let mut node = 0;
-        let mut path = Vec::with_capacity(self.depth + 1);
-        for level in 0..=self.depth {
-            let said = (0..outputs).map(|output| {
-                let at = (node * outputs + output) * dimensions;
-                let gate = product(&self.gates[at..at + dimensions]);
-                let gate = quantize::scaled(gate, self.gate, self.gate_shift).clamp(-127, 127);
-                let open = i32::from(TANH[gate.unsigned_abs() as usize]) * gate.signum();
-                product(&self.weights[at..at + dimensions]) * open
-            });
-            path.push((node, said.collect()));
-            if level < self.depth {
-                let branch = &self.branches[node * dimensions..][..dimensions];
-                node = 2 * node + 1 + usize::from(product(branch) > 0);
-            }
-        }
-        path
+        let said = |node: usize, output: usize| {
+            let at = (node * outputs + output) * dimensions;
+            let gate = product(&self.gates[at..at + dimensions]);
+            let gate = quantize::scaled(gate, self.gate, self.gate_shift).clamp(-127, 127);
+            let open = i32::from(TANH[gate.unsigned_abs() as usize]) * gate.signum();
+            product(&self.weights[at..at + dimensions]) * open
+        };
+        walk(self.depth, outputs, said, |node| {
+            product(&self.branches[node * dimensions..][..dimensions]) > 0
+        })
     }
 
     pub(crate) fn scores(&self, row: &[u8]) -> Vec<i32> {
-        let mut outputs = vec![0; output_count(self.classes)];
-        for (_, said) in self.path(row) {
-            outputs
-                .iter_mut()
-                .zip(said)
-                .for_each(|(output, said)| *output += said);
-        }
-        match outputs[..] {
-            [one] => vec![-one, one],
-            _ => outputs,
-        }
+        sums(output_count(self.classes), self.path(row))
     }
 
     pub(crate) fn explain(&self, row: &[u8], label: usize) -> Vec<Term> {

@@ -9,6 +9,8 @@ mod teach;
 pub use integer::{Bonsai, TANH};
 pub use teach::{BonsaiSettings, Trained};
 
+use std::ops::{AddAssign, Neg};
+
 use crate::error::{Result, file};
 use crate::format::bytes::{Reader, Writer};
 use crate::model::{Part, Term};
@@ -98,35 +100,18 @@ impl BonsaiFloat {
             let pairs = weights.iter().zip(&projected);
             pairs.map(|(weight, value)| weight * value).sum::<f32>()
         };
-        let mut node = 0;
-        let mut path = Vec::with_capacity(self.depth + 1);
-        for level in 0..=self.depth {
-            let said = (0..outputs).map(|output| {
-                let at = (node * outputs + output) * dimensions;
-                let gate = product(&self.gates[at..at + dimensions]).tanh();
-                product(&self.weights[at..at + dimensions]) * gate
-            });
-            path.push((node, said.collect()));
-            if level < self.depth {
-                let branch = &self.branches[node * dimensions..][..dimensions];
-                node = 2 * node + 1 + usize::from(product(branch) > 0.0);
-            }
-        }
-        path
+        let said = |node: usize, output: usize| {
+            let at = (node * outputs + output) * dimensions;
+            let gate = product(&self.gates[at..at + dimensions]).tanh();
+            product(&self.weights[at..at + dimensions]) * gate
+        };
+        walk(self.depth, outputs, said, |node| {
+            product(&self.branches[node * dimensions..][..dimensions]) > 0.0
+        })
     }
 
     pub(crate) fn scores(&self, row: &[u8]) -> Vec<f32> {
-        let mut outputs = vec![0f32; output_count(self.classes)];
-        for (_, said) in self.path(row) {
-            outputs
-                .iter_mut()
-                .zip(said)
-                .for_each(|(output, said)| *output += said);
-        }
-        match outputs[..] {
-            [one] => vec![-one, one],
-            _ => outputs,
-        }
+        sums(output_count(self.classes), self.path(row))
     }
 
     pub(crate) fn explain(&self, row: &[u8], label: usize) -> Vec<Term> {
@@ -176,6 +161,44 @@ impl BonsaiFloat {
             gates: reader.many(nodes, Reader::f32)?,
             branches: reader.many((node_count(depth) / 2) * dimensions, Reader::f32)?,
         })
+    }
+}
+
+/// What each node on the way adds to each output: from the root down, to the right where `right`.
+fn walk<T>(
+    depth: usize,
+    outputs: usize,
+    said: impl Fn(usize, usize) -> T,
+    right: impl Fn(usize) -> bool,
+) -> Vec<(usize, Vec<T>)> {
+    let mut node = 0;
+    let mut path = Vec::with_capacity(depth + 1);
+    for level in 0..=depth {
+        path.push((
+            node,
+            (0..outputs).map(|output| said(node, output)).collect(),
+        ));
+        if level < depth {
+            node = 2 * node + 1 + usize::from(right(node));
+        }
+    }
+    path
+}
+
+/// A score a class of what the nodes on the way say: one output stands for two classes.
+fn sums<T>(outputs: usize, path: Vec<(usize, Vec<T>)>) -> Vec<T>
+where
+    T: Copy + Default + AddAssign + Neg<Output = T>,
+{
+    let mut sums = vec![T::default(); outputs];
+    for (_, said) in path {
+        sums.iter_mut()
+            .zip(said)
+            .for_each(|(sum, said)| *sum += said);
+    }
+    match sums[..] {
+        [one] => vec![-one, one],
+        _ => sums,
     }
 }
 
