@@ -5,6 +5,7 @@
 //! [`eventually`], never for time.
 
 pub mod account;
+pub mod answers;
 pub mod api;
 pub mod assets;
 pub mod bench;

@@ -15,7 +15,7 @@ pub(super) fn copy_out(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) 
     let (blocks, rest) = words.as_chunks::<BLOCK>();
     let (out, out_rest) = bytes.as_chunks_mut::<{ BLOCK * WORD }>();
     for (out, block) in out.iter_mut().zip(blocks) {
-        // Spelled out: built small, the compiler would make a loop of it.
+        // Spelled out: at a low level of optimization the compiler would make a loop of it.
         let [w0, w1, w2, w3, w4, w5, w6, w7] = block;
         let values = [
             load(w0),
@@ -30,7 +30,7 @@ pub(super) fn copy_out(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) 
         *out = values.as_flattened().try_into().expect("as long");
     }
     for (out, word) in out_rest.as_chunks_mut::<WORD>().0.iter_mut().zip(rest) {
-        *out = word.load(Ordering::Relaxed).to_ne_bytes();
+        *out = load(word);
     }
     bytes.truncate(length);
 }

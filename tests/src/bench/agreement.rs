@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use noroshi_compress::statistics::Proportion;
 use noroshi_compress::{Network, Settings, views};
-use noroshi_engine::{ModelSource, Tensor, open};
-use noroshi_model::EngineKind;
+use noroshi_engine::ModelSource;
 
 use super::peer;
 use super::release::write_tensor;
-use crate::assets::{Role, engine_options};
+use crate::answers::classes;
+use crate::assets::Role;
 use crate::claims::{Claim, rounded};
 use crate::models::{pictures, prepared};
 
@@ -39,9 +39,9 @@ pub(super) fn measure(network: &str) -> Result<Vec<Claim>> {
             &tensor.to_f32(),
         )?;
     }
-    let truth = answers(&files.fp32, &inputs)?;
+    let truth = classes(ModelSource::Path(&files.fp32), &inputs)?;
     let same = |path: &Path| -> Result<u64> {
-        let other = answers(path, &inputs)?;
+        let other = classes(ModelSource::Path(path), &inputs)?;
         Ok(truth.iter().zip(&other).filter(|(a, b)| a == b).count() as u64)
     };
     let ours = same(&files.int8)?;
@@ -60,24 +60,6 @@ pub(super) fn measure(network: &str) -> Result<Vec<Claim>> {
         size(network, &files.fp32, &files.int8)?,
     ];
     Ok(claims)
-}
-
-/// The best class of each input.
-fn answers(model: &Path, inputs: &[Tensor]) -> Result<Vec<usize>> {
-    let source = ModelSource::Path(model);
-    let mut engine = open(EngineKind::OnnxRuntime, source, &engine_options()?)?;
-    inputs
-        .iter()
-        .map(|input| {
-            let outputs = engine.run(std::slice::from_ref(input))?;
-            let scores = outputs.first().context("an output")?.to_f32();
-            let best = scores
-                .iter()
-                .enumerate()
-                .max_by(|(_, one), (_, other)| one.total_cmp(other));
-            Ok(best.context("a class")?.0)
-        })
-        .collect()
 }
 
 /// Not significantly below the best reference: its agreement is inside our interval or below.

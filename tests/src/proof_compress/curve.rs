@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result};
 use noroshi_compress::plot;
 use noroshi_compress::quantize::{Bits, Curve, Goal, Method, Options, Study, WeightRange};
 use noroshi_compress::statistics::Proportion;
-use noroshi_engine::{Tensor, TensorData};
+use noroshi_engine::{ModelSource, Tensor, TensorData};
 use noroshi_onnx::{ModelProto, encode};
 use noroshi_train::Examples;
 use serde_json::json;
 
 use super::bits;
-use super::ptq::logits;
 use super::taught::{Nets, Pictures, errors, onnx, pooled};
+use crate::answers::classes;
 use crate::assets::engine_options;
 use crate::claims::{Claim, rounded};
 use crate::rows::Context;
@@ -72,7 +72,8 @@ fn judged(context: &Context, name: &str, set: &Pictures, widths: &[u8]) -> Resul
         let float = net.export_onnx()?;
         let made = quantize(&float, &inputs.calibration, width)?;
         let file = encode(&made)?;
-        let answers = answers(&file, &inputs.test)?;
+        let answers = classes(ModelSource::Bytes(&file), &inputs.test)?;
+        let answers: Vec<u16> = answers.into_iter().map(|class| class as u16).collect();
         Outcome::new(seed, &answers, &set.labels, &file)
     };
     let float = context.judge(&format!("{name}: float"), &settings, |seed| {
@@ -271,13 +272,4 @@ fn quantize(float: &ModelProto, calibration: &[Tensor], width: u8) -> Result<Mod
     };
     let study = Study::new(float, calibration, &options, &mut |_| {})?;
     Ok(study.quantize(&options, &mut |_| {})?.model)
-}
-
-/// The best class of each input, as ONNX Runtime answers.
-fn answers(file: &[u8], inputs: &[Tensor]) -> Result<Vec<u16>> {
-    let best = |scores: &Vec<f32>| {
-        let ranked = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        Ok(ranked.context("a class")?.0 as u16)
-    };
-    logits(file, inputs)?.iter().map(best).collect()
 }

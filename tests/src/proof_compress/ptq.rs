@@ -11,14 +11,12 @@ mod time;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use noroshi_compress::pickle::StateDict;
 use noroshi_compress::{Network, Settings, Weights, build};
-use noroshi_engine::{ModelSource, Tensor, open};
-use noroshi_model::EngineKind;
 use noroshi_onnx::ModelProto;
 
-use crate::assets::{asset, engine_options};
+use crate::assets::asset;
 use crate::claims::Claim;
 use crate::rows::{Context, Row};
 
@@ -88,18 +86,4 @@ fn time(_: &Context) -> Result<Vec<Claim>> {
         claims.extend(time::measure(subject)?);
     }
     Ok(claims)
-}
-
-/// The numbers of the first output for each input.
-pub(super) fn logits(bytes: &[u8], inputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
-    let source = ModelSource::Bytes(bytes);
-    let mut engine = open(EngineKind::OnnxRuntime, source, &engine_options()?)?;
-    inputs
-        .iter()
-        .map(|input| {
-            let outputs = engine.run(std::slice::from_ref(input))?;
-            let first = outputs.first().context("an output")?;
-            Ok(first.to_f32().into_owned())
-        })
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! A packed network answers like the network that it was packed from.
 
-use noroshi_engine::{ModelSource, Options, Tensor, open};
+use noroshi_engine::{Engine, ModelSource, Options, Tensor, open};
 use noroshi_model::EngineKind;
 use noroshi_train::{
     Activation, Examples, Net, NetBuilder, PackedInput, Random, Recipe, Shape, Weights, fit,
@@ -39,16 +39,17 @@ fn taught(builder: NetBuilder) -> Net {
     net
 }
 
-fn answers_alike(name: &str, builder: NetBuilder, samples: &[f32]) {
-    let net = taught(builder);
+/// The network's file, opened.
+fn packed(net: &Net) -> Box<dyn Engine> {
     let packed = net.pack(&PackedInput::default()).unwrap();
     let file = packed.write().unwrap();
-    let mut engine = open(
-        EngineKind::Binary,
-        ModelSource::Bytes(&file),
-        &Options::default(),
-    )
-    .unwrap();
+    let source = ModelSource::Bytes(&file);
+    open(EngineKind::Binary, source, &Options::default()).unwrap()
+}
+
+fn answers_alike(name: &str, builder: NetBuilder, samples: &[f32]) {
+    let net = taught(builder);
+    let mut engine = packed(&net);
     let own = net.logits(samples).unwrap();
     let shape = net.input();
     let count = samples.len() / shape.len();
@@ -144,14 +145,7 @@ fn eight_bits_stand_at_both_ends() {
         .relu();
     let net = net.activation(step(8)).weights(eight).dense(3);
     let net = taught(net);
-    let packed = net.pack(&PackedInput::default()).unwrap();
-    let file = packed.write().unwrap();
-    let mut engine = open(
-        EngineKind::Binary,
-        ModelSource::Bytes(&file),
-        &Options::default(),
-    )
-    .unwrap();
+    let mut engine = packed(&net);
     let inputs = samples(net.input(), 200);
     let tensor = Tensor::f32(vec![200, 2, 10, 8], inputs.clone()).unwrap();
     let answer = engine.run(&[tensor]).unwrap();

@@ -9,10 +9,11 @@ use noroshi_compress::statistics::{
     Interval, Proportion, RESAMPLES, bootstrap_mean_by_group, mean,
 };
 use noroshi_compress::{Settings, views};
-use noroshi_engine::Tensor;
+use noroshi_engine::{ModelSource, Tensor};
 use noroshi_onnx::{ModelProto, encode};
 
-use super::{Subject, logits, photos};
+use super::{Subject, photos};
+use crate::answers::{best, logits};
 use crate::assets::{Role, engine_options};
 use crate::bench::peer;
 use crate::claims::{Claim, rounded};
@@ -72,22 +73,19 @@ impl Nearness {
     }
 }
 
-fn best(scores: &[f32]) -> usize {
-    let numbered = scores.iter().enumerate();
-    let best = numbered.max_by(|(_, one), (_, other)| one.total_cmp(other));
-    best.map_or(0, |(class, _)| class)
-}
-
 pub(super) fn measure(subject: &Subject) -> Result<Vec<Claim>> {
     let name = subject.word;
     let inputs = Inputs::read(subject)?;
     let float = subject.float()?;
     let float_bytes = encode(&float)?;
     std::fs::write(subject.file("fp32")?, &float_bytes)?;
-    let truth = logits(&float_bytes, &inputs.measured)?;
+    let truth = logits(ModelSource::Bytes(&float_bytes), &inputs.measured)?;
     let chosen = choose(subject, &float, &float_bytes, &inputs)?;
     std::fs::write(subject.file("ours")?, &chosen.bytes)?;
-    let ours = Nearness::of(&truth, &logits(&chosen.bytes, &inputs.measured)?);
+    let ours = Nearness::of(
+        &truth,
+        &logits(ModelSource::Bytes(&chosen.bytes), &inputs.measured)?,
+    );
     let peers = peers(subject, &inputs, &truth)?;
     let share = chosen.bytes.len() as f64 / float_bytes.len() as f64;
     let size = Claim::at_most(&format!("{name} int8: bytes of fp32's"), share, SIZE)
@@ -119,7 +117,7 @@ fn choose(
     float_bytes: &[u8],
     inputs: &Inputs,
 ) -> Result<Chosen> {
-    let truth = logits(float_bytes, &inputs.selection)?;
+    let truth = logits(ModelSource::Bytes(float_bytes), &inputs.selection)?;
     let mut best: Option<(f64, &'static str, Vec<u8>)> = None;
     let mut tried = serde_json::Map::new();
     let mut study_of_four = None;
@@ -145,7 +143,11 @@ fn choose(
             };
             let made = study.quantize(&options, &mut |_| {})?;
             let bytes = encode(&made.model)?;
-            let near = Nearness::of(&truth, &logits(&bytes, &inputs.selection)?).mean();
+            let near = Nearness::of(
+                &truth,
+                &logits(ModelSource::Bytes(&bytes), &inputs.selection)?,
+            )
+            .mean();
             eprintln!("ptq: {}: {method}: {near:.2} dB on selection", subject.word);
             tried.insert(method.to_owned(), rounded(near).into());
             if best.as_ref().is_none_or(|(most, ..)| near > *most) {
@@ -195,7 +197,10 @@ fn peers(
         eprintln!("ptq: {}: onnxruntime.quantization, {method}", subject.word);
         let made = peer::quantize(&subject.file("fp32")?, &prepared, method, folder.path())?;
         let bytes = std::fs::read(made)?;
-        let near = Nearness::of(truth, &logits(&bytes, &inputs.measured)?);
+        let near = Nearness::of(
+            truth,
+            &logits(ModelSource::Bytes(&bytes), &inputs.measured)?,
+        );
         if found.iter().all(|(_, other)| near.mean() > other.mean()) {
             std::fs::write(subject.file("peer")?, &bytes)?;
         }
@@ -274,7 +279,10 @@ fn four_bits(
     inputs: &Inputs,
 ) -> Result<Claim> {
     let near = |bytes: &[u8]| -> Result<Nearness> {
-        Ok(Nearness::of(truth, &logits(bytes, &inputs.measured)?))
+        Ok(Nearness::of(
+            truth,
+            &logits(ModelSource::Bytes(bytes), &inputs.measured)?,
+        ))
     };
     let [nearest, aware] = models;
     let (nearest, bytes, aware) = (near(nearest)?, aware.len(), near(aware)?);

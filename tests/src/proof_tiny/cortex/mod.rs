@@ -18,6 +18,7 @@ use noroshi_codegen::net::{
 use noroshi_engine::{ModelSource, Tensor, TensorData, open};
 use noroshi_model::EngineKind;
 
+use crate::assets::engine_options;
 use crate::claims::{Claim, rounded};
 use crate::rows::seeds::Outcome;
 use crate::rows::{Context, Row};
@@ -205,7 +206,7 @@ fn agreement(
     let mut engine = open(
         EngineKind::OnnxRuntime,
         ModelSource::Bytes(&bytes),
-        &nets::engine_options()?,
+        &engine_options()?,
     )?;
     let scale = network.output().scale;
     let (mut same, mut furthest) = (0usize, 0f64);

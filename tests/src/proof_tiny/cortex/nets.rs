@@ -8,7 +8,7 @@ use noroshi_onnx::ModelProto;
 use noroshi_train::{Augmentation, Examples, INPUT, Net, NetBuilder, Recipe, Shape, fit};
 use serde_json::{Value, json};
 
-use crate::assets::asset;
+use crate::assets::engine_options;
 use crate::datasets::{self, Part};
 
 /// Inputs that find the ranges of activations.
@@ -157,11 +157,4 @@ impl Prepared {
         };
         self.inputs().map(level).collect()
     }
-}
-
-/// The engine that `make setup` fetched.
-pub(super) fn engine_options() -> Result<noroshi_engine::Options> {
-    let mut options = noroshi_engine::Options::default();
-    options.library.path = Some(asset("onnxruntime/libonnxruntime.so")?);
-    Ok(options)
 }

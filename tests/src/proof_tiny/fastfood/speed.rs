@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use noroshi_compress::statistics::median;
 use noroshi_tiny::fastfood::{Kind, Map, Plan, Room};
 
 use crate::claims::{Claim, rounded};
@@ -155,7 +156,8 @@ fn measure(inputs: usize, pairs: usize) -> Result<(Times, f64)> {
         found[4].push(whole);
         black_box((&angles, &products, &features));
     }
-    let [fastfood_us, ours, theirs, batched, whole] = found.map(median);
+    let [fastfood_us, ours, theirs, batched, whole] =
+        found.map(|times| median(&times).unwrap_or(f64::NAN));
     let times = Times {
         fastfood: fastfood_us,
         alone: ours.min(theirs),
@@ -201,9 +203,4 @@ fn each(count: usize, mut call: impl FnMut()) -> f64 {
     let started = Instant::now();
     (0..count).for_each(|_| call());
     started.elapsed().as_secs_f64() * 1e6 / count as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
