@@ -218,9 +218,14 @@ pub(crate) struct Push {
     #[arg(long = "variant", required = true, value_parser = variant)]
     pub variants: Vec<(String, PathBuf)>,
     /// How pictures become inputs.
-    #[arg(long, value_enum)]
-    pub preset: Preset,
-    /// The classes' names: a JSON array, or a text file with one a line.
+    #[arg(long, value_enum, required_unless_present = "gray")]
+    pub preset: Option<Preset>,
+    /// Pictures become gray ones of this size, such as 28x28, pixel after pixel: for the .ntm
+    /// files of `noroshi model train`.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, conflicts_with = "preset")]
+    pub gray: Option<(u32, u32)>,
+    /// The classes' names: a JSON array, a text file with one a line, or the .json file that
+    /// `noroshi model train` writes.
     #[arg(long)]
     pub labels: PathBuf,
     /// Pictures that every device must answer as this machine does, before it goes live.
@@ -235,6 +240,14 @@ pub(crate) struct Push {
     /// Only write the manifest and the golden blob to this folder; nothing is sent.
     #[arg(long)]
     pub dry_run: Option<PathBuf>,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(width, height)| {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=4096).contains(side));
+        Some((side(width)?, side(height)?))
+    });
+    sides.ok_or_else(|| "write WIDTHxHEIGHT in pixels up to 4096, such as 28x28".to_owned())
 }
 
 fn variant(text: &str) -> Result<(String, PathBuf), String> {

@@ -223,3 +223,24 @@ fn a_trained_model_becomes_source_with_vectors() {
     assert_eq!(output.status.code(), Some(1));
     assert!(error(&output).contains("rows.ntm"), "{}", error(&output));
 }
+
+#[test]
+fn pictures_that_a_trained_model_does_not_take_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path(), "");
+    assert!(train(&file, "500 B on the agent", &[]).status.success());
+    let variant = format!("small={}", folder.path().join("rows.ntm").display());
+    let labels = folder.path().join("rows.json").display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    let push = |how: &[&str]| {
+        let push = ["model", "push", "--model", "m", "--variant", &variant];
+        let rest = ["--labels", &labels, "--golden", "x.png", "--dry-run", &out];
+        let output = noroshi(&[&push[..], &rest, how].concat());
+        assert_eq!(output.status.code(), Some(2), "{how:?}");
+        error(&output)
+    };
+    assert!(push(&["--gray", "8x8"]).contains("64 pixels"));
+    assert!(push(&["--gray", "8"]).contains("WIDTHxHEIGHT"));
+    assert!(push(&["--gray", "3x1", "--preset", "imagenet"]).contains("cannot be used with"));
+    assert!(push(&[]).contains("--preset"));
+}

@@ -1,5 +1,7 @@
 //! A release: a manifest whose figures come from the files themselves, and the blobs it names.
 
+mod tiny;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,8 +22,9 @@ use crate::{Error, Result};
 /// another order, integer kernels of another instruction set round some sums differently.
 const FLOAT_TOLERANCE: f32 = 0.002;
 const INTEGER_TOLERANCE: f32 = 0.05;
-/// The same for a compiled file, which runs with the same kernels wherever it runs at all.
-const COMPILED_TOLERANCE: f32 = 1e-4;
+/// The same for a compiled file, which runs with the same kernels wherever it runs at all, and for
+/// an integer model of a few kilobytes, which is the same everywhere.
+const EXACT_TOLERANCE: f32 = 1e-4;
 
 /// What a release is, apart from its files.
 #[derive(Debug, Clone)]
@@ -43,7 +46,7 @@ pub struct Description {
 pub struct Source {
     /// The variant's name.
     pub name: VariantName,
-    /// The ONNX file.
+    /// The file: ONNX, compiled, or a model of a few kilobytes.
     pub path: PathBuf,
     /// Agreement and latency; parameters and MACs are read from the file.
     pub measured: Measured,
@@ -73,7 +76,7 @@ pub struct Prepared {
     pub blobs: Vec<(Blob, Content)>,
 }
 
-/// Makes a release of ONNX files, best variant first. Every variant gets a golden set of its own,
+/// Makes a release of files, best variant first. Every variant gets a golden set of its own,
 /// from the photos, each made as small as the input allows.
 pub fn prepare(
     description: Description,
@@ -163,6 +166,9 @@ struct Seen {
 
 impl Seen {
     fn read(path: &Path) -> Result<Self> {
+        if let Some(facts) = noroshi_engine::tiny::facts(path)? {
+            return Ok(Self::from(&facts));
+        }
         if let (engine, Some(header)) = kind_of(path)? {
             return Ok(Self {
                 engine,
@@ -205,8 +211,9 @@ fn tolerance(set: &GoldenSet, seen: &Seen) -> f32 {
     let numbers = set.cases.iter().flat_map(|case| &case.output);
     let largest = numbers.fold(0f32, |largest, number| largest.max(number.abs()));
     let share = match (seen.engine, seen.precision) {
-        (EngineKind::OnnxCompiled, _) => COMPILED_TOLERANCE,
+        (EngineKind::OnnxCompiled, _) => EXACT_TOLERANCE,
         (_, Precision::Fp32) => FLOAT_TOLERANCE,
+        (EngineKind::Tiny, _) => EXACT_TOLERANCE,
         _ => INTEGER_TOLERANCE,
     };
     (largest * share).max(f32::EPSILON)
@@ -256,6 +263,8 @@ pub fn check_manifest(manifest: &Manifest, name: &VariantName, path: &Path) -> R
         ));
     } else if variant.engine == EngineKind::OnnxRuntime {
         faults.extend(disagreements(manifest, variant, &inspect_file(path)?));
+    } else if variant.engine == EngineKind::Tiny {
+        faults.extend(tiny::disagreements(manifest, variant, path)?);
     } else if variant.engine == EngineKind::OnnxCompiled {
         let seen = Seen::read(path)?;
         let mut compare = Comparison::default();

@@ -23,6 +23,7 @@ pub fn runtimes(options: &LibraryOptions) -> Runtimes {
         found: vec![
             built_in(EngineKind::Candle, crate::candle::VERSION),
             built_in(EngineKind::Binary, crate::binary::VERSION),
+            built_in(EngineKind::Tiny, crate::tiny::VERSION),
         ],
         missing: Vec::new(),
     };
@@ -200,5 +201,6 @@ mod tests {
         assert!(found.found[0].version.starts_with("1."), "{found:?}");
         assert_eq!(found.found[1].engine, EngineKind::Candle);
         assert_eq!(found.found[2].engine, EngineKind::Binary);
+        assert_eq!(found.found[3].engine, EngineKind::Tiny);
     }
 }

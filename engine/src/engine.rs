@@ -10,7 +10,7 @@ use noroshi_model::{ElementType, EngineKind, MAX_MODEL_BYTES};
 use crate::error::{EngineError, Result};
 use crate::onnx::LibraryOptions;
 use crate::tensor::Tensor;
-use crate::{binary, candle, compiled, onnx};
+use crate::{binary, candle, compiled, onnx, tiny};
 
 /// A loaded model.
 pub trait Engine: Send {
@@ -89,6 +89,10 @@ pub fn open(
         EngineKind::OnnxCompiled => compiled::open(source.keep()?, options),
         EngineKind::Candle => Ok(Box::new(candle::CandleEngine::open(&source.read()?)?)),
         EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&source.read()?)?)),
+        EngineKind::Tiny => {
+            let bytes = source.read_at_most(tiny::MAX_BYTES)?;
+            Ok(Box::new(tiny::TinyEngine::open(&bytes)?))
+        }
     }
 }
 
@@ -111,6 +115,10 @@ impl std::ops::Deref for Bytes<'_> {
 
 impl<'a> ModelSource<'a> {
     fn read(self) -> Result<Bytes<'a>> {
+        self.read_at_most(MAX_MODEL_BYTES)
+    }
+
+    fn read_at_most(self, limit: u64) -> Result<Bytes<'a>> {
         let file;
         let file = match self {
             Self::Bytes(bytes) => return Ok(Bytes::Borrowed(bytes)),
@@ -120,7 +128,7 @@ impl<'a> ModelSource<'a> {
                 &file
             }
         };
-        read_file(file).map(Bytes::Read)
+        read_file(file, limit).map(Bytes::Read)
     }
 
     /// The bytes for as long as the model lives; those of a file are mapped.
@@ -134,7 +142,7 @@ impl<'a> ModelSource<'a> {
                 &file
             }
         };
-        let length = length_of(file)?;
+        let length = length_of(file, MAX_MODEL_BYTES)?;
         if length == 0 {
             return Ok(compiled::Bytes::Copied(Vec::new()));
         }
@@ -149,23 +157,23 @@ fn open_file(path: &Path) -> Result<File> {
     })
 }
 
-fn length_of(file: &File) -> Result<u64> {
+fn length_of(file: &File, limit: u64) -> Result<u64> {
     let metadata = file.metadata();
     let length = metadata
         .map_err(|source| EngineError::system("reading the model", source))?
         .len();
-    if length > MAX_MODEL_BYTES {
+    if length > limit {
         return Err(EngineError::Model(format!(
-            "the file has {length} bytes, at most {MAX_MODEL_BYTES} are read"
+            "the file has {length} bytes, at most {limit} are read"
         )));
     }
     Ok(length)
 }
 
 /// Reads a whole file without moving the position that its descriptor shares with others.
-fn read_file(file: &File) -> Result<Vec<u8>> {
+fn read_file(file: &File, limit: u64) -> Result<Vec<u8>> {
     let failed = |source| EngineError::system("reading the model", source);
-    let length = length_of(file)?;
+    let length = length_of(file, limit)?;
     let mut bytes = Vec::with_capacity(length as usize);
     FromStart { file, at: 0 }
         .take(length)

@@ -23,6 +23,7 @@ mod onnx;
 mod postprocess;
 mod preprocess;
 mod tensor;
+pub mod tiny;
 
 pub use allocator::{give_back, worker_environment};
 pub use bench::{Memory, median_cpu, memory, memory_of, process_cpu, thread_cpu};

@@ -28,6 +28,8 @@ pub enum EngineKind {
     Binary,
     /// ONNX Runtime, for files that were compiled ahead of time for one target.
     OnnxCompiled,
+    /// Models of a few kilobytes, for .ntm files.
+    Tiny,
 }
 
 impl EngineKind {
@@ -38,6 +40,7 @@ impl EngineKind {
             Self::Candle => "candle",
             Self::Binary => "binary",
             Self::OnnxCompiled => "onnx_compiled",
+            Self::Tiny => "tiny",
         }
     }
 

@@ -10,6 +10,7 @@ mod enrolment;
 mod evil_gateway;
 mod garbage;
 mod impostor;
+mod kilobytes;
 mod links;
 mod results;
 mod revocation;

@@ -106,6 +106,72 @@ impl Model {
     }
 }
 
+/// What a model is made of, and what an answer takes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Numbers that were learned: for trees nodes and leaves.
+    pub parameters: u64,
+    /// Multiplications of an answer, at most.
+    pub multiplications: u64,
+}
+
+impl Model {
+    /// Numbers and multiplications.
+    pub fn work(&self) -> Work {
+        let (columns, classes) = (u64::from(self.columns), u64::from(self.classes));
+        let protonn = |dimensions: usize, prototypes: usize, entries: u64| {
+            let (dimensions, prototypes) = (dimensions as u64, prototypes as u64);
+            let numbers = dimensions * columns + prototypes * (dimensions + entries);
+            (numbers + dimensions, numbers)
+        };
+        let bonsai = |depth: usize, entries: usize, dimensions: usize, all: usize| {
+            let outputs = if classes == 2 { 1 } else { classes };
+            let (depth, dimensions) = (depth as u64, dimensions as u64);
+            let way = (depth + 1) * outputs * (2 * dimensions + 1) + depth * dimensions;
+            (
+                entries as u64 + dimensions + all as u64,
+                entries as u64 + way,
+            )
+        };
+        let (parameters, multiplications) = match &self.family {
+            Family::Forest(forest) => {
+                let leaves = match forest.leaves() {
+                    Leaves::Votes(votes) => votes.len(),
+                    Leaves::Scores(scores) => scores.len(),
+                };
+                ((2 * forest.nodes().len() + leaves) as u64, 0)
+            }
+            Family::Boosted(boosted) => {
+                let trees = boosted.inner().len();
+                let numbers = 2 * boosted.nodes().len() + boosted.leaves().len() + trees;
+                (numbers as u64, trees as u64)
+            }
+            Family::ProtoNn(one) => protonn(
+                one.dimensions,
+                one.prototype_count(),
+                one.entries_each as u64,
+            ),
+            Family::ProtoNnFloat(one) => protonn(one.dimensions, one.prototype_count(), classes),
+            Family::Bonsai(one) => bonsai(
+                one.depth,
+                one.projection.entries.len(),
+                one.bias.len(),
+                one.weights.len() + one.gates.len() + one.branches.len(),
+            ),
+            Family::BonsaiFloat(one) => bonsai(
+                one.depth,
+                one.projection.entries.len(),
+                one.bias.len(),
+                one.weights.len() + one.gates.len() + one.branches.len(),
+            ),
+        };
+        Work {
+            parameters,
+            multiplications,
+        }
+    }
+}
+
 fn forest_kind(forest: &Forest, model: &Model) -> Kind {
     Kind::Trees {
         trees: forest.inner().len() as u64,

@@ -14,7 +14,7 @@ mod cost;
 mod split;
 
 pub use budget::Budget;
-pub use cost::Cost;
+pub use cost::{Cost, Work};
 
 use rayon::prelude::*;
 

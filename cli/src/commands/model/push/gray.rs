@@ -1,0 +1,79 @@
+//! Models of a few kilobytes: what goes in and comes out, and what they cost here.
+
+use std::path::Path;
+
+use noroshi_engine::tiny::{INPUT, OUTPUT, facts};
+use noroshi_engine::{ModelSource, Options, Tensor, isa, median_cpu, open};
+use noroshi_model::{
+    Activation, ColorOrder, EngineKind, InputSpec, Latency, Layout, Measured, Normalization,
+    OutputSpec, Resize,
+};
+
+use crate::error::{Failure, Tried};
+
+/// Runs before and while time is taken.
+const ROUNDS: (usize, usize) = (20, 200);
+
+/// Gray pictures of this size for the model at `path`.
+pub(super) fn specs(
+    path: &Path,
+    (width, height): (u32, u32),
+) -> Result<(InputSpec, OutputSpec), Failure> {
+    let facts = facts(path).tried(path.display())?.ok_or_else(|| {
+        Failure::Usage(format!(
+            "--gray is for .ntm files, {} is none: name a --preset",
+            path.display()
+        ))
+    })?;
+    let pixels = width as usize * height as usize;
+    if pixels != facts.columns {
+        return Err(Failure::Usage(format!(
+            "{width}x{height} are {pixels} pixels, {} takes rows of {} numbers",
+            path.display(),
+            facts.columns
+        )));
+    }
+    let input = InputSpec {
+        name: INPUT.to_owned(),
+        height,
+        width,
+        dtype: facts.element,
+        layout: Layout::Nchw,
+        color: ColorOrder::Gray,
+        resize: Resize::Stretch,
+        normalization: Normalization::NONE,
+    };
+    let output = OutputSpec {
+        name: OUTPUT.to_owned(),
+        activation: Activation::Logits,
+    };
+    Ok((input, output))
+}
+
+/// Time on `inputs`, if the model at `path` is of a few kilobytes.
+pub(super) fn measured(path: &Path, inputs: &[Tensor]) -> Result<Option<Measured>, Failure> {
+    let Some(facts) = facts(path).tried(path.display())? else {
+        return Ok(None);
+    };
+    let mut engine = open(
+        EngineKind::Tiny,
+        ModelSource::Path(path),
+        &Options::default(),
+    )
+    .tried(path.display())?;
+    let mut turns = inputs.iter().cycle();
+    let time = median_cpu(ROUNDS.0, ROUNDS.1, || match turns.next() {
+        Some(input) => engine.run(std::slice::from_ref(input)).map(drop),
+        None => Ok(()),
+    })
+    .tried(path.display())?;
+    Ok(Some(Measured {
+        parameters: facts.parameters,
+        macs: facts.multiplications,
+        agreement: None,
+        latency: vec![Latency {
+            chip: isa().to_owned(),
+            cpu_ms: 1000.0 * time.as_secs_f64(),
+        }],
+    }))
+}

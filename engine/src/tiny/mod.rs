@@ -1,0 +1,171 @@
+//! Models of a few kilobytes, `.ntm` files: trees, forests, ProtoNN, Bonsai, boosted trees.
+//!
+//! The file says how many numbers a row has, not what they are: any tensor of so many numbers is
+//! taken, in its order. A model of bytes takes bytes; one that scales numbers itself takes f32.
+//! For an agent these are pictures for now, gray and as small as the row is long.
+//!
+//! An answer has a number for each class: its score less that of the best. So the best has 0 and
+//! every other less, however large the scores of integer models are: a difference of one unit is
+//! never rounded away, and of equals the first is the best, as on a microcontroller. The numbers
+//! rank; the probabilities that a softmax makes of them are not calibrated.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use noroshi_model::{ElementType, Precision};
+use noroshi_tiny::{Answer, Family, Intake, MAX_FILE_BYTES, Model};
+
+use crate::engine::{Engine, TensorDescription, batch_of};
+use crate::error::{EngineError, Result};
+use crate::tensor::{Tensor, TensorData};
+
+/// The name of the only input.
+pub const INPUT: &str = "row";
+/// The name of the only output.
+pub const OUTPUT: &str = "scores";
+/// Bytes of the largest file.
+pub(crate) const MAX_BYTES: u64 = MAX_FILE_BYTES as u64;
+/// The version of the file format, told as the engine's version.
+pub(crate) const VERSION: &str = "1";
+/// How a file begins.
+const MAGIC: &[u8] = b"NTM";
+
+/// What a file says of its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Numbers of a row.
+    pub columns: usize,
+    /// Classes, one number of the answer each.
+    pub classes: usize,
+    /// What a row is made of: u8 or f32.
+    pub element: ElementType,
+    /// Its arithmetic.
+    pub precision: Precision,
+    /// Numbers that were learned.
+    pub parameters: u64,
+    /// Multiplications of an answer, at most.
+    pub multiplications: u64,
+    /// Bytes that the model takes while it runs, rounded up.
+    pub memory: u64,
+}
+
+/// What the file at `path` says; `None` if it is no such file by its first bytes.
+pub fn facts(path: &Path) -> Result<Option<Facts>> {
+    let failed =
+        |source| EngineError::system(format!("reading the model {}", path.display()), source);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let head = MAGIC.len() as u64;
+    (&mut file)
+        .take(head)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes != MAGIC {
+        return Ok(None);
+    }
+    // One more than a model has, so that a longer file is refused for its length.
+    file.take(MAX_BYTES + 1 - head)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    let model = read(&bytes)?;
+    let work = model.work();
+    Ok(Some(Facts {
+        columns: usize::from(model.columns),
+        classes: usize::from(model.classes),
+        element: element(&model),
+        precision: match model.family {
+            Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => Precision::Fp32,
+            _ => Precision::Int8,
+        },
+        parameters: work.parameters,
+        multiplications: work.multiplications,
+        // No number takes more than four times its bytes in the file.
+        memory: 4 * bytes.len() as u64,
+    }))
+}
+
+fn read(bytes: &[u8]) -> Result<Model> {
+    Model::from_bytes(bytes).map_err(|error| EngineError::Model(error.to_string()))
+}
+
+fn element(model: &Model) -> ElementType {
+    match model.intake {
+        Intake::Bytes => ElementType::U8,
+        Intake::Scaled(_) => ElementType::F32,
+    }
+}
+
+/// A model, ready to answer.
+pub(crate) struct TinyEngine {
+    model: Model,
+    input: TensorDescription,
+    output: TensorDescription,
+}
+
+impl TinyEngine {
+    /// Opens the model in `bytes`.
+    pub(crate) fn open(bytes: &[u8]) -> Result<Self> {
+        let model = read(bytes)?;
+        Ok(Self {
+            input: TensorDescription {
+                name: INPUT.to_owned(),
+                element: element(&model),
+                // A picture's sides and channels, which only the manifest knows.
+                shape: vec![None; 4],
+            },
+            output: TensorDescription {
+                name: OUTPUT.to_owned(),
+                element: ElementType::F32,
+                shape: vec![None, Some(usize::from(model.classes))],
+            },
+            model,
+        })
+    }
+}
+
+impl Engine for TinyEngine {
+    fn inputs(&self) -> &[TensorDescription] {
+        std::slice::from_ref(&self.input)
+    }
+
+    fn outputs(&self) -> &[TensorDescription] {
+        std::slice::from_ref(&self.output)
+    }
+
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let batch = batch_of(self.inputs(), inputs)?;
+        let columns = usize::from(self.model.columns);
+        let given: usize = inputs[0].shape()[1..].iter().product();
+        if given != columns {
+            return Err(EngineError::Input(format!(
+                "the model takes {columns} numbers, a picture of {given} was given"
+            )));
+        }
+        let answers: Vec<_> = match inputs[0].data() {
+            TensorData::U8(bytes) => (bytes.chunks_exact(columns))
+                .map(|row| self.model.answer(row))
+                .collect(),
+            TensorData::F32(numbers) => (numbers.chunks_exact(columns))
+                .map(|row| self.model.answer_numbers(row))
+                .collect(),
+            _ => unreachable!("the input's type was checked"),
+        };
+        let mut numbers = Vec::with_capacity(batch * usize::from(self.model.classes));
+        for answer in answers {
+            let answer = answer.map_err(|error| EngineError::Input(error.to_string()))?;
+            numbers.extend(below_best(&answer));
+        }
+        let width = numbers.len() / batch;
+        Ok(vec![Tensor::f32(vec![batch, width], numbers)?])
+    }
+}
+
+/// Each score less the best.
+fn below_best(answer: &Answer) -> impl Iterator<Item = f32> {
+    let best = answer.scores[usize::from(answer.label)];
+    answer.scores.iter().map(move |score| (score - best) as f32)
+}

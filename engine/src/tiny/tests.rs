@@ -1,0 +1,134 @@
+use noroshi_model::EngineKind;
+use noroshi_tiny::bonsai::BonsaiSettings;
+use noroshi_tiny::forest::ForestSettings;
+use noroshi_tiny::protonn::ProtoNnSettings;
+use noroshi_tiny::{Scale, Table};
+
+use super::*;
+use crate::engine::{ModelSource, Options, open};
+
+fn table() -> Table {
+    let value = |row: usize, column: usize| (row * 37 + column * 101 + row % 3 * 60) % 256;
+    let values = (0..120).flat_map(|row| (0..6).map(move |column| value(row, column) as u8));
+    Table::new(
+        6,
+        3,
+        values.collect(),
+        (0..120).map(|row| row % 3).collect(),
+    )
+    .unwrap()
+}
+
+fn model(family: Family, intake: Intake) -> Model {
+    Model {
+        intake,
+        columns: 6,
+        classes: 3,
+        family,
+    }
+}
+
+fn models() -> Vec<Model> {
+    let table = table();
+    let forest = ForestSettings::forest(4, 8, 1).train(&table).unwrap();
+    let protonn = ProtoNnSettings {
+        epochs: 2,
+        ..ProtoNnSettings::new(3, 9, 1)
+    };
+    let bonsai = BonsaiSettings {
+        epochs: 3,
+        ..BonsaiSettings::new(3, 1, 12, 1)
+    };
+    let bonsai = bonsai.train(&table).unwrap();
+    let scales = Intake::Scaled(vec![Scale::over([-1.0, 1.0]); 6]);
+    let mut models = vec![
+        model(Family::Forest(forest.clone()), Intake::Bytes),
+        model(Family::Forest(forest), scales),
+        model(Family::Bonsai(bonsai.integer), Intake::Bytes),
+        model(Family::BonsaiFloat(bonsai.float), Intake::Bytes),
+    ];
+    if let Ok(trained) = protonn.train(&table) {
+        models.push(model(Family::ProtoNn(trained.integer), Intake::Bytes));
+    }
+    models
+}
+
+fn bytes(shape: Vec<usize>, bytes: &[u8]) -> Tensor {
+    Tensor::new(shape, TensorData::U8(bytes.to_vec())).unwrap()
+}
+
+fn opened(model: &Model) -> Box<dyn Engine> {
+    let bytes = model.to_bytes();
+    let source = ModelSource::Bytes(&bytes);
+    open(EngineKind::Tiny, source, &Options::default()).unwrap()
+}
+
+#[test]
+fn the_engine_ranks_as_the_model_does() {
+    let table = table();
+    for model in models() {
+        let mut engine = opened(&model);
+        let shape = vec![table.len(), 1, 2, 3];
+        let (input, host): (Tensor, Vec<u16>) = if element(&model) == ElementType::U8 {
+            let input = bytes(shape, table.values());
+            (input, model.labels(table.values()).unwrap())
+        } else {
+            let numbers = table
+                .values()
+                .iter()
+                .map(|&value| f32::from(value) / 128.0 - 1.0);
+            let numbers: Vec<f32> = numbers.collect();
+            let rows = numbers.chunks(6);
+            let labels = rows.map(|row| model.answer_numbers(row).unwrap().label);
+            let labels = labels.collect();
+            (Tensor::f32(shape, numbers).unwrap(), labels)
+        };
+        let output = engine.run(&[input]).unwrap().remove(0);
+        assert_eq!(output.shape(), [table.len(), 3]);
+        for (scores, label) in output.to_f32().chunks(3).zip(host) {
+            let best = scores.iter().position(|score| *score == 0.0);
+            assert_eq!(best, Some(usize::from(label)), "{scores:?}");
+            assert!(scores.iter().all(|score| *score <= 0.0));
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_another_size_or_type_is_refused() {
+    let mut engine = opened(&models()[0]);
+    let run = |engine: &mut dyn Engine, input| engine.run(&[input]).unwrap_err().to_string();
+    let other = bytes(vec![1, 1, 2, 2], &[0; 4]);
+    assert!(run(&mut *engine, other).contains("6 numbers, a picture of 4"));
+    let float = Tensor::f32(vec![1, 1, 2, 3], vec![0.0; 6]).unwrap();
+    assert!(run(&mut *engine, float).contains("U8"));
+    let mut scaled = opened(&models()[1]);
+    let nan = Tensor::f32(vec![1, 1, 2, 3], vec![f32::NAN; 6]).unwrap();
+    assert!(run(&mut *scaled, nan).contains("NaN"));
+}
+
+#[test]
+fn a_file_tells_what_it_is_and_bounds_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.ntm");
+    let model = &models()[0];
+    std::fs::write(&path, model.to_bytes()).unwrap();
+    let found = facts(&path).unwrap().unwrap();
+    assert_eq!((found.columns, found.classes), (6, 3));
+    assert_eq!(found.element, ElementType::U8);
+    assert!(found.parameters > 20 && found.multiplications == 0);
+    let mut cut = model.to_bytes();
+    cut.pop();
+    std::fs::write(&path, cut).unwrap();
+    assert!(facts(&path).unwrap_err().to_string().contains("checksum"));
+    std::fs::write(&path, b"ON").unwrap();
+    assert_eq!(facts(&path).unwrap(), None);
+    let long = std::fs::File::create(&path).unwrap();
+    long.set_len(MAX_BYTES + 1).unwrap();
+    let refused = open(
+        EngineKind::Tiny,
+        ModelSource::File(&long),
+        &Options::default(),
+    );
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("at most 16777216 are read"), "{refused}");
+}

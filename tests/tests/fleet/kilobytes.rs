@@ -1,0 +1,163 @@
+//! A model of a few kilobytes is trained, pushed, rolled out and run like any other.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use noroshi_compress::views::Photo;
+use noroshi_engine::tiny::{INPUT, OUTPUT};
+use noroshi_engine::{Classifier, ModelSource, Options, open};
+use noroshi_model::{
+    Activation, ColorOrder, ElementType, EngineKind, InputSpec, Layout, Normalization, OutputSpec,
+    Resize,
+};
+use noroshi_tests::assets::{Role, photos};
+use noroshi_tests::fleet::Source;
+use noroshi_tests::{Fleet, tiny};
+use serde_json::{Value, json};
+
+use crate::{device, on, online, runs, scenario};
+
+const SIDE: u32 = 8;
+
+/// Gray pictures that are brighter at the top, at the left, or in the middle; noise from `seed`.
+fn rows(seed: u32) -> String {
+    let mut state = seed;
+    let mut noise = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 24
+    };
+    let mut text = String::new();
+    for row in 0..120 {
+        let kind = ["top", "left", "middle"][row % 3];
+        for place in 0..SIDE * SIDE {
+            let (x, y) = (place % SIDE, place / SIDE);
+            let bright = match kind {
+                "top" => y < SIDE / 2,
+                "left" => x < SIDE / 2,
+                _ => (2..6).contains(&x) && (2..6).contains(&y),
+            };
+            text += &format!("{},", u32::from(bright) * 120 + noise() / 2);
+        }
+        text += kind;
+        text += "\n";
+    }
+    text
+}
+
+/// Trains on rows of `seed` and pushes what came of it as the next version.
+async fn release(fleet: &Fleet, seed: u32, golden: &str) -> Result<Vec<u8>> {
+    let path = |ending: &str| fleet.path().join(format!("small-{seed}.{ending}"));
+    std::fs::write(path("csv"), rows(seed))?;
+    let [csv, model, card] = ["csv", "ntm", "json"].map(|end| path(end).display().to_string());
+    let train = ["model", "train", &csv, "--budget", "1 KB on the agent"];
+    let trained = fleet
+        .noroshi(&[&train[..], &["--output", &model]].concat())
+        .await?;
+    let accuracy = trained["best"][0]["accuracy"].as_f64();
+    ensure!(accuracy > Some(0.8), "{trained}");
+    let variant = format!("small={model}");
+    let push = [
+        "model",
+        "push",
+        "--model",
+        tiny::MODEL,
+        "--variant",
+        &variant,
+    ];
+    let rest = ["--gray", "8x8", "--labels", &card, "--golden", golden];
+    fleet.noroshi(&[&push[..], &rest].concat()).await?;
+    Ok(std::fs::read(model)?)
+}
+
+/// The label, and its score, that this machine answers to the picture.
+fn host(model: &[u8], picture: &Path) -> Result<(&'static str, f64)> {
+    let input = InputSpec {
+        name: INPUT.to_owned(),
+        height: SIDE,
+        width: SIDE,
+        dtype: ElementType::U8,
+        layout: Layout::Nchw,
+        color: ColorOrder::Gray,
+        resize: Resize::Stretch,
+        normalization: Normalization::NONE,
+    };
+    let output = OutputSpec {
+        name: OUTPUT.to_owned(),
+        activation: Activation::Logits,
+    };
+    let source = ModelSource::Bytes(model);
+    let engine = open(EngineKind::Tiny, source, &Options::default())?;
+    let photo = Photo::open(picture)?;
+    let best = Classifier::new(engine, &input, &output, 3)?
+        .classify(&photo.frame()?, 1)?
+        .best();
+    // Names that are no numbers are in the order of their letters.
+    let name = ["left", "middle", "top"][best.index];
+    Ok((name, f64::from(best.score)))
+}
+
+/// Whether the newest result of the device says what this machine does.
+async fn agrees(
+    api: &noroshi_tests::api::Api,
+    id: &str,
+    model: &[u8],
+    picture: &Path,
+) -> Result<()> {
+    let page = api.get(&format!("/results?device={id}&limit=1")).await?;
+    let said: &Value = &page["items"][0]["top"][0];
+    let (label, score) = host(model, picture)?;
+    let near = said["score"]
+        .as_f64()
+        .is_some_and(|said| (said - score).abs() < 1e-3);
+    ensure!(
+        said["label"] == label && near,
+        "{said}, here {label} {score}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_model_of_a_few_kilobytes_runs_in_the_fleet() {
+    scenario(|| async {
+        let mut fleet = Fleet::start().await?;
+        let api = fleet.api().await?;
+        let photo = photos(Role::Measured)?.remove(0).file()?;
+        // One picture, so that every result is of it.
+        let pictures = fleet.path().join("pictures");
+        std::fs::create_dir_all(&pictures)?;
+        let picture = pictures.join("one.png");
+        std::fs::copy(&photo, &picture)?;
+        let source = Source {
+            pictures,
+            frames_per_second: 5.0,
+            live: false,
+        };
+        let id = fleet.add_agent("d", "direct", &source).await?;
+        on(&mut fleet, async |fleet| {
+            online(&api, &id).await?;
+            let golden = photo.to_str().context("a path")?;
+            let first = release(fleet, 1, golden).await?;
+            let body = json!({
+                "source": "camera", "model": tiny::MODEL, "version": 1, "filters": [], "top": 2,
+                "devices": { "all": true },
+            });
+            api.put("/pipelines/door", body).await?;
+            runs(&api, &id, 1).await?;
+            agrees(&api, &id, &first, &picture).await?;
+            let second = release(fleet, 2, golden).await?;
+            ensure!(first != second, "both versions are the same file");
+            let create = ["rollout", "create", "--model", tiny::MODEL, "--all"];
+            let rest = ["--version", "2", "--waves", "100", "--trial-s", "2"];
+            let rollout = fleet
+                .noroshi(&[&create[..], &rest, &["--watch"]].concat())
+                .await?;
+            ensure!(rollout["state"] == "succeeded", "{rollout}");
+            runs(&api, &id, 2).await?;
+            agrees(&api, &id, &second, &picture).await?;
+            let shown = device(&api, &id).await.map_err(anyhow::Error::msg)?;
+            ensure!(shown.to_string().contains("small"), "{shown}");
+            Ok(())
+        })
+        .await
+    });
+}
