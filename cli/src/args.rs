@@ -3,6 +3,7 @@
 mod codegen;
 mod compile;
 mod compress;
+mod lesson;
 mod measure;
 mod quantize;
 mod teach;
@@ -19,6 +20,7 @@ pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 pub(crate) use train::Train;
 
+pub(crate) use lesson::{Lesson, Small};
 pub(crate) use measure::{Convention, Data, Evaluate, Export, Inspect, Report};
 pub(crate) use teach::{By, Finetune, Prune, Teach, What};
 
@@ -154,6 +156,8 @@ pub(crate) enum Model {
     Compile(Compile),
     /// Take channels or weights out of a network and teach the rest again.
     Prune(Box<Prune>),
+    /// Teach a small new network, or go on with a file's: alone, by a teacher, or in few bits.
+    Teach(Box<Lesson>),
     /// Teach a network other classes: a new last layer, on a frozen or unfrozen backbone.
     Finetune(Box<Finetune>),
     /// Compare two models on pictures: agreement, bytes, time.

@@ -193,6 +193,18 @@ impl Examples {
         }
     }
 
+    /// The same numbers as samples of another shape of as many; their order stays.
+    pub fn reshaped(mut self, shape: Shape) -> Result<Self> {
+        if shape.len() != self.shape.len() {
+            let given = self.shape;
+            return Err(Error::Data(format!(
+                "samples are {given}, the network takes {shape}"
+            )));
+        }
+        self.shape = shape;
+        Ok(self)
+    }
+
     /// Splits off a share of the samples at random: what stays, and the share. Both keep at
     /// least one sample, or there is an error.
     pub fn split(&self, share: f32, seed: u64) -> Result<(Self, Self)> {

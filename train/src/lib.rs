@@ -50,7 +50,7 @@ pub use finetune::{Finetuning, finetune};
 pub use fit::{Fitted, Progress, Trainer, fit, measure_statistics};
 pub use layer::{Activation, Conv, Dense, Layer, Normalize, Pool, Pooling};
 pub use loss::Loss;
-pub use net::{Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
+pub use net::{Bits, Family, Net, NetBuilder, Node, Parameter, Role, Statistics, Value};
 pub use optimizer::{Optimizer, Schedule};
 pub use pack::PackedInput;
 pub use prune::{

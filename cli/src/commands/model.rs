@@ -3,6 +3,7 @@
 mod codegen;
 mod compile;
 mod compress;
+mod lesson;
 mod limits;
 mod local;
 mod measure;
@@ -28,6 +29,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Export(export) => local::export(export, json),
         Model::Quantize(quantize) => quantize::run(quantize, json),
         Model::Compile(command) => compile::run(command, json),
+        Model::Teach(asked) => lesson::run(asked, json),
         Model::Prune(prune) => teach::prune(prune, json),
         Model::Finetune(finetune) => teach::finetune(finetune, json),
         Model::Compare(compare) => local::compare(compare, json),

@@ -116,6 +116,28 @@ pub struct Comparison {
     pub outputs: Vec<Fidelity>,
 }
 
+impl Comparison {
+    /// An error with the figure if more than `max_loss` of accuracy, a share, is lost, sure at
+    /// 95 %. Without labels the reference's answers count as right; of figures nothing is asked.
+    pub fn admit(&self, max_loss: f64) -> Result<()> {
+        let (loss, low, high) = match (&self.paired, &self.agreement) {
+            (Some(test), _) => (0.0 - test.difference, 0.0 - test.high, 0.0 - test.low),
+            (None, Some(same)) => (1.0 - same.share, 1.0 - same.high, 1.0 - same.low),
+            (None, None) => return Ok(()),
+        };
+        if low <= max_loss {
+            return Ok(());
+        }
+        let points = |share: f64| 100.0 * share;
+        Err(Error::TooLossy {
+            loss: points(loss),
+            low: points(low),
+            high: points(high),
+            limit: points(max_loss),
+        })
+    }
+}
+
 /// Evaluates the ONNX file at `path`; `seen` hears how many samples are done.
 pub fn evaluate(
     path: &Path,

@@ -48,37 +48,52 @@ pub fn picture_input(path: &Path, convention: Convention) -> Result<InputSpec> {
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else {
         return Err(refused());
     };
-    let centre = Resize::CenterCrop {
-        short_side: height
-            .max(width)
-            .saturating_mul(SHORT_SIDE)
-            .div_ceil(SHORT_SIDE - 1),
-    };
-    let (resize, normalization) = match convention {
-        Convention::ImageNet => (centre, Normalization::IMAGENET),
-        Convention::EfficientNetLite => (centre, Normalization::EFFICIENTNET_LITE),
-        Convention::Unit => (
-            Resize::Stretch,
-            Normalization {
-                scale: 1.0 / 255.0,
-                ..Normalization::NONE
+    let name = input.name.clone();
+    let picture = (height, width);
+    Ok(convention.input(name, layout, channels, picture))
+}
+
+impl Convention {
+    /// Pictures of `(height, width)` pixels and 1 or 3 channels as the input called `name`.
+    pub fn input(
+        self,
+        name: String,
+        layout: Layout,
+        channels: usize,
+        (height, width): (u32, u32),
+    ) -> InputSpec {
+        let centre = Resize::CenterCrop {
+            short_side: height
+                .max(width)
+                .saturating_mul(SHORT_SIDE)
+                .div_ceil(SHORT_SIDE - 1),
+        };
+        let (resize, normalization) = match self {
+            Self::ImageNet => (centre, Normalization::IMAGENET),
+            Self::EfficientNetLite => (centre, Normalization::EFFICIENTNET_LITE),
+            Self::Unit => (
+                Resize::Stretch,
+                Normalization {
+                    scale: 1.0 / 255.0,
+                    ..Normalization::NONE
+                },
+            ),
+            Self::Bytes => (Resize::Stretch, Normalization::NONE),
+        };
+        InputSpec {
+            name,
+            height,
+            width,
+            // Made as numbers here, and rounded to what the model takes.
+            dtype: ElementType::F32,
+            layout,
+            color: if channels == 1 {
+                ColorOrder::Gray
+            } else {
+                ColorOrder::Rgb
             },
-        ),
-        Convention::Bytes => (Resize::Stretch, Normalization::NONE),
-    };
-    Ok(InputSpec {
-        name: input.name.clone(),
-        height,
-        width,
-        // Made as numbers here, and rounded to what the model takes.
-        dtype: ElementType::F32,
-        layout,
-        color: if channels == 1 {
-            ColorOrder::Gray
-        } else {
-            ColorOrder::Rgb
-        },
-        resize,
-        normalization,
-    })
+            resize,
+            normalization,
+        }
+    }
 }

@@ -2,11 +2,15 @@
 
 mod builder;
 mod parameter;
+mod small;
 pub(crate) mod state;
+mod stepped;
 
 pub use builder::NetBuilder;
 pub use parameter::{Parameter, Role};
+pub use small::Family;
 use state::MAX_NUMBERS;
+pub use stepped::Bits;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

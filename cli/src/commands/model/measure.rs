@@ -5,7 +5,7 @@ use std::path::Path;
 use noroshi_compress::evaluate::{self, Convention, Groups};
 use noroshi_compress::plot::Plot;
 use noroshi_compress::report::{assess, page};
-use noroshi_model::Normalization;
+use noroshi_model::{InputSpec, Normalization};
 use noroshi_train::data::{self, Dataset, Location, Numbers, csv, npy};
 use serde_json::Value;
 
@@ -99,12 +99,20 @@ fn show<T: serde::Serialize + std::fmt::Display>(as_json: bool, found: &T) -> Re
 
 /// The data, and which samples belong together; `model` says the size of pictures.
 pub(super) fn read(from: &args::Data, model: &Path) -> Result<(Dataset, Groups), Failure> {
+    read_as(from, || {
+        evaluate::picture_input(model, from.preset.into()).tried(model.display())
+    })
+}
+
+/// The same with pictures of another kind, which `spec` is asked for if there are any.
+pub(super) fn read_as(
+    from: &args::Data,
+    spec: impl FnOnce() -> Result<InputSpec, Failure>,
+) -> Result<(Dataset, Groups), Failure> {
     let names = from.labels.as_deref().map(labels).transpose()?;
     // A folder of arrays needs no picture size, and a model may take something else than pictures.
     let pictures = from.data.is_dir() && !from.data.join("x.npy").exists();
-    let spec = pictures
-        .then(|| evaluate::picture_input(model, from.preset.into()).tried(model.display()))
-        .transpose()?;
+    let spec = pictures.then(spec).transpose()?;
     let location = Location {
         samples: from.data.clone(),
         targets: from.targets.clone(),

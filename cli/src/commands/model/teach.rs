@@ -19,7 +19,7 @@ use crate::error::{Failure, Tried};
 use crate::output;
 
 /// What stands beside a bar of epochs.
-const EPOCHS: &str = "{pos} of {len} epochs, {msg}";
+pub(super) const EPOCHS: &str = "{pos} of {len} epochs, {msg}";
 
 impl From<&args::Teach> for Recipe {
     fn from(teach: &args::Teach) -> Self {
@@ -36,15 +36,21 @@ impl From<&args::Teach> for Recipe {
 }
 
 /// Samples to learn from, and samples that are held out with their groups.
-struct Halves {
-    learned: Dataset,
-    held: Dataset,
-    groups: Groups,
+pub(super) struct Halves {
+    pub(super) learned: Dataset,
+    pub(super) held: Dataset,
+    pub(super) groups: Groups,
 }
 
 impl Halves {
     fn read(data: &args::Data, teach: &args::Teach, model: &Path) -> Result<Self, Failure> {
-        let (all, groups) = measure::read(data, model)?;
+        Self::of(measure::read(data, model)?, teach)
+    }
+
+    pub(super) fn of(
+        (all, groups): (Dataset, Groups),
+        teach: &args::Teach,
+    ) -> Result<Self, Failure> {
         let (learned, held) = groups.split(teach.held, teach.seed).tried("the data")?;
         Ok(Self {
             learned: all.select(&learned),
@@ -55,7 +61,7 @@ impl Halves {
 }
 
 /// The network of a file, or the operators that are in the way.
-fn network(path: &Path) -> Result<Net, Failure> {
+pub(super) fn network(path: &Path) -> Result<Net, Failure> {
     let model = onnx::read(path).tried(path.display())?;
     Net::import_onnx(&model).tried(path.display())
 }
@@ -226,7 +232,7 @@ pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Fa
     Ok(())
 }
 
-fn write(net: &Net, path: &Path) -> Result<(), Failure> {
+pub(super) fn write(net: &Net, path: &Path) -> Result<(), Failure> {
     let model = net.export_onnx().tried(path.display())?;
     onnx::write(path, &model).tried(path.display())
 }
