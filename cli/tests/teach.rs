@@ -133,9 +133,7 @@ fn what_cannot_be_taught_is_refused_with_the_way_out() {
     let net = ["--net", "mlp", "--width", "0.1", "--output", "net.onnx"];
     taught(folder, &asked(&[&net, &DATA, &QUICK]));
     // A rate at which everything is forgotten.
-    let ruined = [
-        "net.onnx", "--bits", "2", "--rate", "30", "--epochs", "1",
-    ];
+    let ruined = ["net.onnx", "--bits", "2", "--rate", "30", "--epochs", "1"];
     says(&[&ruined, &DATA, &out, &["--rounds", "0"]], "refused");
     let labels: Vec<u8> = (0..400i64)
         .flat_map(|place| (place % 3).to_le_bytes())
