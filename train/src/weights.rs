@@ -87,6 +87,36 @@ pub(crate) fn see(mode: Weights, real: &[f32], steps: &[f32], outputs: usize, se
     }
 }
 
+/// The whole numbers that the forward pass computes with before [`scales`] are multiplied in.
+pub(crate) fn whole(mode: Weights, real: &[f32], steps: &[f32], outputs: usize, seen: &mut [f32]) {
+    match mode {
+        Weights::Float => see(mode, real, steps, outputs, seen),
+        Weights::Sign | Weights::ScaledSign => see(Weights::Sign, real, steps, outputs, seen),
+        Weights::LearnedStep { bits } => {
+            let (row, most) = (real.len() / outputs.max(1), Weights::steps(bits));
+            let rows = seen.chunks_exact_mut(row).zip(real.chunks_exact(row));
+            for ((seen, real), &step) in rows.zip(steps) {
+                let inverse = 1.0 / step.max(SMALLEST_STEP);
+                for (s, &w) in seen.iter_mut().zip(real) {
+                    *s = round((w * inverse).clamp(-most, most));
+                }
+            }
+        }
+    }
+}
+
+/// What a whole number of each output's weights stands for.
+pub(crate) fn scales(mode: Weights, real: &[f32], steps: &[f32], outputs: usize) -> Vec<f32> {
+    match mode {
+        Weights::Float | Weights::Sign => vec![1.0; outputs],
+        Weights::ScaledSign => real
+            .chunks_exact((real.len() / outputs.max(1)).max(1))
+            .map(mean_magnitude)
+            .collect(),
+        Weights::LearnedStep { .. } => steps.iter().map(|step| step.max(SMALLEST_STEP)).collect(),
+    }
+}
+
 /// The mean magnitude of a channel's weights.
 pub(crate) fn mean_magnitude(weights: &[f32]) -> f32 {
     kernel::sum(weights.iter().map(|w| w.abs()), weights.len()) / weights.len().max(1) as f32

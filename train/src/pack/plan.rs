@@ -8,6 +8,7 @@ use super::{
 };
 use crate::Error;
 use crate::export::affine;
+use crate::weights;
 
 /// Largest whole number of eight bits, and of four levels.
 const MOST_BYTE: i64 = 255;
@@ -87,7 +88,7 @@ impl Packer {
         // The packed order is rows, columns, channels; so is that of a flattened image.
         let places = places(self.image.take().unwrap_or(shape), &node.layer);
         let inputs = places.len();
-        let (weights, scales, most) = weights(node, &places)?;
+        let (weights, scales, most) = whole_weights(node, &places)?;
         let (unit, largest) = match self.flow {
             Flow::Signs => (1.0, 1),
             Flow::Whole(unit) => (unit, MOST_BYTE),
@@ -218,35 +219,31 @@ fn places(shape: Shape, layer: &Layer) -> Vec<usize> {
 }
 
 /// Whole weights in the packed order, what they stand for, and the largest.
-fn weights(node: &Node, places: &[usize]) -> Result<(PackedWeights, Vec<f32>, i64)> {
+fn whole_weights(node: &Node, places: &[usize]) -> Result<(PackedWeights, Vec<f32>, i64)> {
     let real = node.values(Role::Weight);
     let outputs = node.output.channels;
-    let rows = real.chunks_exact((real.len() / outputs).max(1));
-    let picked = |row: &[f32]| places.iter().map(|&place| row[place]).collect::<Vec<_>>();
-    match node.weights() {
-        Some(view @ (Weights::Sign | Weights::ScaledSign)) => {
-            let scale = |row: &[f32]| match view {
-                Weights::ScaledSign => crate::weights::mean_magnitude(row),
-                _ => 1.0,
-            };
-            let scales = rows.clone().map(scale).collect();
-            let bytes = rows.flat_map(|row| pack_signs(&picked(row))).collect();
-            Ok((PackedWeights::Signs(bytes), scales, 1))
+    let view = node.weights().unwrap_or_default();
+    let steps = node.values(Role::Step);
+    let mut whole = vec![0.0; real.len()];
+    weights::whole(view, real, steps, outputs, &mut whole);
+    let rows = whole.chunks_exact((real.len() / outputs).max(1));
+    let picked = rows.map(|row| places.iter().map(|&place| row[place]).collect::<Vec<_>>());
+    let (packed, most) = match view {
+        Weights::Sign | Weights::ScaledSign => {
+            let bytes = picked.flat_map(|row| pack_signs(&row)).collect();
+            (PackedWeights::Signs(bytes), 1)
         }
-        Some(Weights::LearnedStep { bits }) => {
-            let most = Weights::steps(bits);
-            let steps = node.steps();
-            let whole = |(row, step): (&[f32], &f32)| {
-                let inverse = 1.0 / step;
-                let level = |w: f32| round((w * inverse).clamp(-most, most)) as i8;
-                picked(row).into_iter().map(level).collect::<Vec<_>>()
-            };
-            let bytes = rows.zip(&steps).flat_map(whole).collect();
-            Ok((PackedWeights::Bytes(bytes), steps, most as i64))
+        Weights::LearnedStep { bits } => {
+            let bytes = picked.flatten().map(|level| level as i8).collect();
+            (PackedWeights::Bytes(bytes), Weights::steps(bits) as i64)
         }
-        _ => Err(refuse(
-            node,
-            "its weights are numbers: choose signs or learned steps",
-        )),
-    }
+        Weights::Float => {
+            return Err(refuse(
+                node,
+                "its weights are numbers: choose signs or learned steps",
+            ));
+        }
+    };
+    let scales = weights::scales(view, real, steps, outputs);
+    Ok((packed, scales, most))
 }

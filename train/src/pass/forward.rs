@@ -41,7 +41,7 @@ fn step(
 ) {
     let input = inputs[0];
     match &node.layer {
-        Layer::Dense(_) | Layer::Conv(_) => linear(node, slot, input, shape, batch),
+        Layer::Dense(_) | Layer::Conv(_) => linear(node, slot, input, shape, (batch, mode)),
         Layer::Normalize(layer) => {
             let plane = shape.plane();
             let teach = matches!(mode, Mode::Teach { .. }) && !node.frozen;
@@ -93,28 +93,27 @@ fn step(
     }
 }
 
-fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, batch: usize) {
-    let real = node.values(Role::Weight);
+fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, (batch, mode): (usize, Mode)) {
+    let (real, steps) = (node.values(Role::Weight), node.values(Role::Step));
     let view = node.weights().unwrap_or_default();
     let outputs = node.output.channels;
+    // Scales follow the product, which then is a sum of whole numbers where the inputs are: exact
+    // in any order. The way back wants learned steps inside the weights.
+    let scaled_later = match view {
+        Weights::ScaledSign => true,
+        Weights::LearnedStep { .. } => mode == Mode::Answer,
+        Weights::Float | Weights::Sign => false,
+    };
     if view == Weights::Float {
         slot.seen.clear();
     } else {
         slot.seen.resize(real.len(), 0.0);
-        // Scales of signs follow the product, which then is a sum of whole numbers where the
-        // inputs are: exact in any order.
-        let first = if view == Weights::ScaledSign {
-            Weights::Sign
+        let see = if scaled_later {
+            weights::whole
         } else {
-            view
+            weights::see
         };
-        weights::see(
-            first,
-            real,
-            node.values(Role::Step),
-            outputs,
-            &mut slot.seen,
-        );
+        see(view, real, steps, outputs, &mut slot.seen);
     }
     let seen = if view == Weights::Float {
         real
@@ -140,13 +139,10 @@ fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, batch: usiz
             multiply(&mut slot.output, samples, kernels, false, Threads::All);
         }
     }
-    if view == Weights::ScaledSign {
-        let scales: Vec<f32> = real
-            .chunks_exact((real.len() / outputs).max(1))
-            .map(weights::mean_magnitude)
-            .collect();
+    if scaled_later {
+        let scales = weights::scales(view, real, steps, outputs);
         pool::scale_channels(&mut slot.output, &scales, node.output.plane());
-        weights::see(view, real, &[], outputs, &mut slot.seen);
+        weights::see(view, real, steps, outputs, &mut slot.seen);
     }
     if let Some(bias) = node.parameter(Role::Bias) {
         pool::add_bias(&mut slot.output, &bias.values, node.output.plane());

@@ -39,18 +39,12 @@ fn taught(builder: NetBuilder) -> Net {
     net
 }
 
-/// The network's file, opened.
-fn packed(net: &Net) -> Box<dyn Engine> {
+/// What the engine answers.
+fn packed_answers(net: &Net, samples: &[f32]) -> Vec<f32> {
     let packed = net.pack(&PackedInput::default()).unwrap();
     let file = packed.write().unwrap();
     let source = ModelSource::Bytes(&file);
-    open(EngineKind::Binary, source, &Options::default()).unwrap()
-}
-
-fn answers_alike(name: &str, builder: NetBuilder, samples: &[f32]) {
-    let net = taught(builder);
-    let mut engine = packed(&net);
-    let own = net.logits(samples).unwrap();
+    let mut engine = open(EngineKind::Binary, source, &Options::default()).unwrap();
     let shape = net.input();
     let count = samples.len() / shape.len();
     let dims = if shape.plane() == 1 {
@@ -58,12 +52,16 @@ fn answers_alike(name: &str, builder: NetBuilder, samples: &[f32]) {
     } else {
         vec![count, shape.channels, shape.height, shape.width]
     };
-    let answer = engine
-        .run(&[Tensor::f32(dims, samples.to_vec()).unwrap()])
-        .unwrap();
-    let answer = answer[0].to_f32();
+    let input = Tensor::f32(dims, samples.to_vec()).unwrap();
+    let answer = engine.run(&[input]).unwrap();
+    answer[0].to_f32().into_owned()
+}
+
+fn answers_alike(name: &str, builder: NetBuilder, samples: &[f32]) {
+    let net = taught(builder);
+    let (own, answer) = (net.logits(samples).unwrap(), packed_answers(&net, samples));
     assert_eq!(answer.len(), own.len());
-    for (left, right) in own.iter().zip(answer.iter()) {
+    for (left, right) in own.iter().zip(&answer) {
         // The sums are the same; the last scale and offset are multiplied in another order.
         assert!(
             (left - right).abs() < 1e-4 * left.abs().max(1.0),
@@ -145,16 +143,41 @@ fn eight_bits_stand_at_both_ends() {
         .relu();
     let net = net.activation(step(8)).weights(eight).dense(3);
     let net = taught(net);
-    let mut engine = packed(&net);
     let inputs = samples(net.input(), 200);
-    let tensor = Tensor::f32(vec![200, 2, 10, 8], inputs.clone()).unwrap();
-    let answer = engine.run(&[tensor]).unwrap();
-    let own = net.logits(&inputs).unwrap();
+    let (own, answer) = (net.logits(&inputs).unwrap(), packed_answers(&net, &inputs));
     // Steps are no powers of two: a sum may round to the other side now and then.
-    let answer = answer[0].to_f32();
-    let pairs = own.iter().zip(answer.iter());
+    let pairs = own.iter().zip(&answer);
     let alike = pairs.filter(|(left, right)| (*left - *right).abs() < 1e-3);
     assert!(alike.count() > 590);
+}
+
+/// Bytes at both ends, signs or levels between, a bias at the end: every sum is whole, every unit a
+/// power of two, so not a bit differs.
+#[test]
+fn whole_sums_are_the_same_bit_by_bit() {
+    let eight = Weights::LearnedStep { bits: 8 };
+    let levels = Activation::Levels {
+        bits: 2,
+        limit: 1.5,
+    };
+    for activation in [Activation::Sign, levels] {
+        for weights in [Weights::Sign, Weights::ScaledSign] {
+            let net = image()
+                .weights(eight)
+                .conv_plain(12, 5, 2, 2)
+                .normalize()
+                .activation(activation)
+                .weights(weights)
+                .conv_plain(9, 3, 1, 1)
+                .max_pool(2)
+                .normalize()
+                .activation(activation);
+            let net = taught(net.weights(eight).dense(3));
+            let inputs = samples(net.input(), 100);
+            let own = net.logits(&inputs).unwrap();
+            assert_eq!(packed_answers(&net, &inputs), own, "{activation:?}");
+        }
+    }
 }
 
 #[test]
