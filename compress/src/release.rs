@@ -1,5 +1,6 @@
 //! A release: a manifest whose figures come from the files themselves, and the blobs it names.
 
+mod binary;
 mod tiny;
 
 use std::fs::File;
@@ -13,6 +14,7 @@ use noroshi_model::{
     Precision, Provenance, Requirements, Task, Variant, VariantName,
 };
 
+use crate::binary::packed;
 use crate::compile::kind_of;
 use crate::inspect::{Inspection, inspect_file};
 use crate::views::Photo;
@@ -23,7 +25,7 @@ use crate::{Error, Result};
 const FLOAT_TOLERANCE: f32 = 0.002;
 const INTEGER_TOLERANCE: f32 = 0.05;
 /// The same for a compiled file, which runs with the same kernels wherever it runs at all, and for
-/// an integer model of a few kilobytes, which is the same everywhere.
+/// whole-number models: those of a few kilobytes and those of one-bit weights.
 const EXACT_TOLERANCE: f32 = 1e-4;
 
 /// What a release is, apart from its files.
@@ -46,7 +48,8 @@ pub struct Description {
 pub struct Source {
     /// The variant's name.
     pub name: VariantName,
-    /// The file: ONNX, compiled, or a model of a few kilobytes.
+    /// The file: ONNX, compiled, a model of a few kilobytes, or a packed network of one-bit
+    /// weights.
     pub path: PathBuf,
     /// Agreement and latency; parameters and MACs are read from the file.
     pub measured: Measured,
@@ -169,6 +172,9 @@ impl Seen {
         if let Some(facts) = noroshi_engine::tiny::facts(path)? {
             return Ok(Self::from(&facts));
         }
+        if let Some(network) = packed(path)? {
+            return Self::of_packed(&network);
+        }
         if let (engine, Some(header)) = kind_of(path)? {
             return Ok(Self {
                 engine,
@@ -211,7 +217,7 @@ fn tolerance(set: &GoldenSet, seen: &Seen) -> f32 {
     let numbers = set.cases.iter().flat_map(|case| &case.output);
     let largest = numbers.fold(0f32, |largest, number| largest.max(number.abs()));
     let share = match (seen.engine, seen.precision) {
-        (EngineKind::OnnxCompiled, _) => EXACT_TOLERANCE,
+        (EngineKind::OnnxCompiled | EngineKind::Binary, _) => EXACT_TOLERANCE,
         (_, Precision::Fp32) => FLOAT_TOLERANCE,
         (EngineKind::Tiny, _) => EXACT_TOLERANCE,
         _ => INTEGER_TOLERANCE,
@@ -271,6 +277,8 @@ pub fn check_manifest(manifest: &Manifest, name: &VariantName, path: &Path) -> R
         compare.field("the engine", &variant.engine, &seen.engine);
         compare.variant(variant, &seen);
         faults.extend(compare.faults);
+    } else if variant.engine == EngineKind::Binary {
+        faults.extend(binary::disagreements(manifest, variant, path)?);
     }
     if faults.is_empty() {
         Ok(())

@@ -24,7 +24,7 @@ use super::network::{
 use crate::error::Result;
 
 /// What a file begins with.
-pub(super) const MAGIC: &[u8] = b"NBIN";
+pub const MAGIC: &[u8] = b"NBIN";
 /// The version that is written and read.
 pub(super) const FORMAT: u8 = 1;
 /// Bytes of the check.

@@ -26,6 +26,7 @@ mod single;
 mod tests;
 mod value;
 
+pub use file::MAGIC;
 pub use kernels::{BitProduct, ByteProduct, Isa, Kernels};
 pub use network::{
     Border, Element, Finish, Input, Layer, Layout, Network, Pool, Product, Weights, Window,
