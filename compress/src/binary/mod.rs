@@ -7,6 +7,5 @@ mod speed;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use file::is_packed;
 pub use file::packed;
 pub use speed::{Comparison, Timing, Work, compare};

@@ -1,6 +1,6 @@
 //! A packed network answers like the network that it was packed from.
 
-use noroshi_engine::{Engine, ModelSource, Options, Tensor, open};
+use noroshi_engine::{ModelSource, Options, Tensor, open};
 use noroshi_model::EngineKind;
 use noroshi_train::{
     Activation, Examples, Net, NetBuilder, PackedInput, Random, Recipe, Shape, Weights, fit,
