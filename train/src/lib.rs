@@ -17,6 +17,7 @@
 //! ([`Weights`]) makes the same network a binary one, or one of few bits. The same recipe, network,
 //! data and number of threads give the same bits ([`Net::digest`]).
 
+mod attention;
 mod augment;
 pub mod data;
 mod distill;
@@ -41,6 +42,7 @@ mod shape;
 mod teacher;
 mod weights;
 
+pub use attention::Attention;
 pub use augment::Augmentation;
 pub use distill::{hint, shift_class};
 pub use error::{Error, Result};
@@ -54,12 +56,12 @@ pub use net::{Bits, Family, Net, NetBuilder, Node, Parameter, Role, Statistics, 
 pub use optimizer::{Optimizer, Schedule};
 pub use pack::PackedInput;
 pub use prune::{
-    ChannelCriterion, ChannelPruning, Criterion, Kept, LayerChannels, Pruning, kept, prune,
-    prune_and_retrain, prune_channels, prune_channels_and_retrain, prune_channels_in_steps,
-    read_sparse, write_sparse,
+    ChannelCriterion, ChannelPruning, Criterion, Kept, LayerChannels, Pattern, Pruning, kept,
+    prune, prune_and_retrain, prune_channels, prune_channels_and_retrain, prune_channels_in_steps,
+    prune_pattern, prune_pattern_and_retrain, read_sparse, write_sparse,
 };
 pub use random::Random;
-pub use recipe::Recipe;
+pub use recipe::{Binarization, Recipe};
 pub use score::{Score, score};
 pub use shape::Shape;
 pub use teacher::{EngineTeacher, Teacher};

@@ -42,6 +42,28 @@ pub struct Recipe {
     /// Whether normalizations' statistics are measured anew at the end, over all samples: binary
     /// networks need it (Courbariaux et al. 2016).
     pub measure_statistics: bool,
+    /// How layers that are seen by their signs choose them while they are taught.
+    #[serde(skip_serializing_if = "Binarization::is_deterministic")]
+    pub binarization: Binarization,
+}
+
+/// How the sign of a weight is chosen in a pass that teaches. Answers always use the plain sign:
+/// it is what is shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Binarization {
+    /// The sign itself (Courbariaux et al. 2015, BinaryConnect, equation 1).
+    #[default]
+    Deterministic,
+    /// +1 with the probability (w + 1)/2, within 0..=1, drawn anew for every batch (equations 2
+    /// and 3). For weights seen by their sign alone.
+    Stochastic,
+}
+
+impl Binarization {
+    const fn is_deterministic(&self) -> bool {
+        matches!(self, Self::Deterministic)
+    }
 }
 
 impl Default for Recipe {
@@ -61,6 +83,7 @@ impl Default for Recipe {
             patience: 0,
             keep_best: false,
             measure_statistics: false,
+            binarization: Binarization::Deterministic,
         }
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernel;
+use crate::random::Random;
 
 /// A step that shrank to nothing would divide by zero.
 pub(crate) const SMALLEST_STEP: f32 = 1e-8;
@@ -117,6 +118,18 @@ pub(crate) fn scales(mode: Weights, real: &[f32], steps: &[f32], outputs: usize)
     }
 }
 
+/// Draws a sign for each weight, +1 with the probability (w + 1)/2 (BinaryConnect, equations 2
+/// and 3).
+pub(crate) fn draw(real: &[f32], random: &mut Random, seen: &mut [f32]) {
+    for (s, &w) in seen.iter_mut().zip(real) {
+        *s = if random.unit() < f32::midpoint(w, 1.0) {
+            1.0
+        } else {
+            -1.0
+        };
+    }
+}
+
 /// The mean magnitude of a channel's weights.
 pub(crate) fn mean_magnitude(weights: &[f32]) -> f32 {
     kernel::sum(weights.iter().map(|w| w.abs()), weights.len()) / weights.len().max(1) as f32
@@ -182,6 +195,21 @@ mod tests {
             (-0.6, -1.0),
         ] {
             assert_eq!(round(value), rounded, "{value}");
+        }
+    }
+
+    #[test]
+    fn drawn_signs_are_right_in_the_mean() {
+        let real = [-1.5f32, -1.0, -0.5, 0.0, 0.7, 1.0];
+        let (mut sums, mut random) = ([0.0f32; 6], Random::new(3));
+        for _ in 0..4000 {
+            let mut seen = [0.0; 6];
+            draw(&real, &mut random, &mut seen);
+            sums.iter_mut().zip(seen).for_each(|(sum, s)| *sum += s);
+        }
+        for (sum, w) in sums.iter().zip(real) {
+            let (mean, wanted) = (sum / 4000.0, w.clamp(-1.0, 1.0));
+            assert!((mean - wanted).abs() < 0.06, "{w}: {mean}");
         }
     }
 

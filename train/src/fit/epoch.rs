@@ -3,6 +3,7 @@
 use super::{Course, batches};
 use crate::Error;
 use crate::Result;
+use crate::attention::Watch;
 use crate::augment::Augmentation;
 use crate::examples::Examples;
 use crate::loss::Wanted;
@@ -22,7 +23,7 @@ pub(super) fn teach(
     data: &Examples,
     recipe: &Recipe,
     course: &mut Course,
-    wish: &mut Wish<'_>,
+    (wish, watch): (&mut Wish<'_>, &mut Option<Watch<'_>>),
     pass: &mut Pass,
 ) -> Result<(f32, f32)> {
     let number = course.epoch as u64;
@@ -32,13 +33,17 @@ pub(super) fn teach(
         batches::gather(data, places, recipe, number, pass);
         let wanted = wanted(data, places, pass, wish)?;
         let seed = Random::of(recipe.seed, &[number, step as u64, 1]).bits();
-        pass.forward(net, places.len(), Mode::Teach { seed });
+        let binarization = recipe.binarization;
+        pass.forward(net, places.len(), Mode::Teach { seed, binarization });
         let (answers, gradient) = pass.output_and_gradient();
         let wanted = Wanted {
             classes: &wanted.0,
             rows: &wanted.1,
         };
-        let cost = recipe.loss.cost(answers, net.outputs(), wanted, gradient);
+        let mut cost = recipe.loss.cost(answers, net.outputs(), wanted, gradient);
+        if let Some(watch) = watch.as_mut() {
+            cost += watch.guide(net, pass, places.len());
+        }
         let done = course.epoch * batches.len() + step;
         rate = recipe.rate
             * recipe

@@ -13,6 +13,7 @@ use std::time::Instant;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::attention::Attention;
 use crate::examples::{Examples, Targets};
 use crate::loss::Loss;
 use crate::net::Net;
@@ -68,6 +69,7 @@ pub fn fit(
 pub struct Trainer<'a> {
     recipe: &'a Recipe,
     teacher: Option<&'a mut dyn Teacher>,
+    attention: Option<&'a Attention>,
     validation: Option<&'a Examples>,
     checkpoint: Option<PathBuf>,
     until: Option<usize>,
@@ -87,6 +89,7 @@ impl<'a> Trainer<'a> {
         Self {
             recipe,
             teacher: None,
+            attention: None,
             validation: None,
             checkpoint: None,
             until: None,
@@ -97,6 +100,14 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn teacher(mut self, teacher: &'a mut dyn Teacher) -> Self {
         self.teacher = Some(teacher);
+        self
+    }
+
+    /// Lets layers look where those of another network do, beside whatever the loss is. A
+    /// checkpoint doesn't hold it: give the same when it goes on.
+    #[must_use]
+    pub const fn attention(mut self, attention: &'a Attention) -> Self {
+        self.attention = Some(attention);
         self
     }
 
@@ -201,6 +212,8 @@ impl<'a> Trainer<'a> {
         };
         let last = self.until.unwrap_or(recipe.epochs).min(recipe.epochs);
         let mut pass = Pass::default();
+        let attention = self.attention;
+        let mut watch = attention.map(|one| one.begin(net)).transpose()?;
         while course.epoch < last && !course.is_over(recipe) {
             let start = Instant::now();
             let mut wish = match (&known, &mut self.teacher) {
@@ -208,8 +221,9 @@ impl<'a> Trainer<'a> {
                 (None, Some(teacher)) => Wish::Ask(&mut **teacher),
                 (None, None) => Wish::Targets,
             };
-            let (loss, rate) = pool
-                .install(|| epoch::teach(net, data, recipe, &mut course, &mut wish, &mut pass))?;
+            let beside = (&mut wish, &mut watch);
+            let (loss, rate) =
+                pool.install(|| epoch::teach(net, data, recipe, &mut course, beside, &mut pass))?;
             let score = validation
                 .map(|data| pool.install(|| score(net, data)))
                 .transpose()?;

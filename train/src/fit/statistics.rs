@@ -18,7 +18,7 @@ pub fn measure_statistics(net: &mut Net, data: &Examples, batch: usize) {
         pass.set_input(block);
         // Dropout's noise would be measured as well, but for its mean it changes nothing.
         let seed = count as u64;
-        pass.forward(net, block.len() / size, Mode::Teach { seed });
+        pass.forward(net, block.len() / size, Mode::teach(seed));
         count += 1;
         for (place, (means, variances)) in sums.iter_mut().enumerate() {
             let (mean, variance) = pass.seen_statistics(place);

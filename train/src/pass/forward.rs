@@ -6,6 +6,7 @@ use crate::kernel::{activation, add, convolution, depthwise, normalize, pool};
 use crate::layer::{Activation, Layer, Pooling};
 use crate::net::{Net, Node, Role};
 use crate::random::Random;
+use crate::recipe::Binarization;
 use crate::shape::Shape;
 use crate::weights::{self, Weights};
 
@@ -41,7 +42,10 @@ fn step(
 ) {
     let input = inputs[0];
     match &node.layer {
-        Layer::Dense(_) | Layer::Conv(_) => linear(node, slot, input, shape, (batch, mode)),
+        Layer::Dense(_) | Layer::Conv(_) => {
+            see(node, slot, mode, place);
+            linear(node, slot, input, shape, (batch, mode));
+        }
         Layer::Normalize(layer) => {
             let plane = shape.plane();
             let teach = matches!(mode, Mode::Teach { .. }) && !node.frozen;
@@ -93,28 +97,44 @@ fn step(
     }
 }
 
+/// Whether scales follow the product, which then is a sum of whole numbers where the inputs are:
+/// exact in any order. The way back wants learned steps inside the weights.
+fn scaled_later(view: Weights, mode: Mode) -> bool {
+    match view {
+        Weights::ScaledSign => true,
+        Weights::LearnedStep { .. } => mode == Mode::Answer,
+        Weights::Float | Weights::Sign => false,
+    }
+}
+
+/// The weights as this pass sees them.
+fn see(node: &Node, slot: &mut Slot, mode: Mode, place: usize) {
+    let (real, steps) = (node.values(Role::Weight), node.values(Role::Step));
+    let (view, outputs) = (node.weights().unwrap_or_default(), node.output.channels);
+    slot.seen.clear();
+    if view == Weights::Float {
+        return;
+    }
+    slot.seen.resize(real.len(), 0.0);
+    match mode {
+        Mode::Teach {
+            seed,
+            binarization: Binarization::Stochastic,
+        } if view == Weights::Sign && !node.frozen => {
+            let mut random = Random::of(seed, &[place as u64, 0x7369_676e]);
+            weights::draw(real, &mut random, &mut slot.seen);
+        }
+        _ if scaled_later(view, mode) => {
+            weights::whole(view, real, steps, outputs, &mut slot.seen);
+        }
+        _ => weights::see(view, real, steps, outputs, &mut slot.seen),
+    }
+}
+
 fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, (batch, mode): (usize, Mode)) {
     let (real, steps) = (node.values(Role::Weight), node.values(Role::Step));
     let view = node.weights().unwrap_or_default();
     let outputs = node.output.channels;
-    // Scales follow the product, which then is a sum of whole numbers where the inputs are: exact
-    // in any order. The way back wants learned steps inside the weights.
-    let scaled_later = match view {
-        Weights::ScaledSign => true,
-        Weights::LearnedStep { .. } => mode == Mode::Answer,
-        Weights::Float | Weights::Sign => false,
-    };
-    if view == Weights::Float {
-        slot.seen.clear();
-    } else {
-        slot.seen.resize(real.len(), 0.0);
-        let see = if scaled_later {
-            weights::whole
-        } else {
-            weights::see
-        };
-        see(view, real, steps, outputs, &mut slot.seen);
-    }
     let seen = if view == Weights::Float {
         real
     } else {
@@ -139,7 +159,7 @@ fn linear(node: &Node, slot: &mut Slot, input: &[f32], shape: Shape, (batch, mod
             multiply(&mut slot.output, samples, kernels, false, Threads::All);
         }
     }
-    if scaled_later {
+    if scaled_later(view, mode) {
         let scales = weights::scales(view, real, steps, outputs);
         pool::scale_channels(&mut slot.output, &scales, node.output.plane());
         weights::see(view, real, steps, outputs, &mut slot.seen);
@@ -162,7 +182,7 @@ fn learned_step(function: Activation, node: &Node, input: &[f32]) -> f32 {
 }
 
 fn drop_out(rate: f32, mode: Mode, place: usize, input: &[f32], slot: &mut Slot) {
-    let Mode::Teach { seed } = mode else {
+    let Mode::Teach { seed, .. } = mode else {
         slot.output.copy_from_slice(input);
         return;
     };

@@ -6,6 +6,7 @@ mod forward;
 mod tests;
 
 use crate::net::{Net, Value};
+use crate::recipe::Binarization;
 use crate::weights;
 
 /// What a pass is for.
@@ -17,7 +18,17 @@ pub(crate) enum Mode {
     Teach {
         /// Unlike that of every other batch.
         seed: u64,
+        /// How signs of weights are chosen.
+        binarization: Binarization,
     },
+}
+
+impl Mode {
+    /// A batch to be taught by, with plain signs.
+    pub(crate) const fn teach(seed: u64) -> Self {
+        let binarization = Binarization::Deterministic;
+        Self::Teach { seed, binarization }
+    }
 }
 
 /// What a layer keeps from the forward pass for the way back.
@@ -82,6 +93,22 @@ impl Pass {
         };
         slot.gradient.resize(slot.output.len(), 0.0);
         slot.written = true;
+        (&slot.output, &mut slot.gradient)
+    }
+
+    /// What the layer at `place` gave.
+    pub(crate) fn given(&self, place: usize) -> &[f32] {
+        &self.slots[place].output
+    }
+
+    /// What the layer at `place` gave, and its gradient, to which other readers will add theirs.
+    pub(crate) fn given_and_gradient(&mut self, place: usize) -> (&[f32], &mut [f32]) {
+        let slot = &mut self.slots[place];
+        if !slot.written {
+            slot.gradient.clear();
+            slot.gradient.resize(slot.output.len(), 0.0);
+            slot.written = true;
+        }
         (&slot.output, &mut slot.gradient)
     }
 

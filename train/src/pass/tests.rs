@@ -17,7 +17,7 @@ fn cost(net: &Net, pass: &mut Pass) -> f32 {
     pass.input_mut(length)
         .iter_mut()
         .for_each(|x| *x = random.normal());
-    pass.forward(net, BATCH, Mode::Teach { seed: 3 });
+    pass.forward(net, BATCH, Mode::teach(3));
     let rows: Vec<f32> = (0..BATCH * net.outputs())
         .map(|_| random.normal())
         .collect();

@@ -1,7 +1,8 @@
 //! Pruning by magnitude, in steps with retraining (Han et al. 2015, "Learning both weights and
-//! connections"); of whole channels in `channels`.
+//! connections"); of whole channels in `channels`; by a pattern in `pattern`.
 
 mod channels;
+mod pattern;
 mod sparse;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ pub use channels::{
     ChannelCriterion, ChannelPruning, LayerChannels, prune_channels, prune_channels_and_retrain,
     prune_channels_in_steps,
 };
+pub use pattern::{Pattern, prune_pattern, prune_pattern_and_retrain};
 pub use sparse::{read_sparse, write_sparse};
 
 use crate::examples::Examples;

@@ -7,13 +7,17 @@
 //! layer    parameter*  [mean:f32* variance:f32*]      in the description's order
 //! dense    0 value:f32*
 //! sparse   1 entries:u32 scale:f32* (gap:u8 level:i8)*
+//! pattern  2 kept:u8 of:u8 scale:f32* level:i8* place:bits
 //! ```
 //!
 //! A sparse parameter has a scale a row; a weight is its level times the scale of its row. A gap
-//! of 255 passes 255 places and holds no weight. Numbers are little-endian.
+//! of 255 passes 255 places and holds no weight. Of a pattern, every group of `of` weights in a
+//! row has `kept` levels, of which zeros hold no weight, and each level has a place in its group.
+//! What takes fewer bytes is written. Numbers are little-endian.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::pattern::{self, Pattern};
 use crate::net::state::Description;
 use crate::net::{Net, Parameter};
 use crate::{Error, Result};
@@ -64,15 +68,34 @@ fn sparse(parameter: &Parameter, mask: &[f32], file: &mut Vec<u8>) {
     let row = row(parameter);
     let scale = |row: &[f32]| row.iter().fold(0.0f32, |most, v| most.max(v.abs())) / 127.0;
     let scales: Vec<f32> = parameter.values.chunks(row).map(scale).collect();
+    let values = parameter.values.iter().enumerate();
+    let levels: Vec<i8> = values
+        .map(|(place, value)| match scales[place / row] {
+            scale if scale > 0.0 => (value / scale).round() as i8,
+            _ => 0,
+        })
+        .collect();
+    let entries = gaps(&levels, mask);
+    if let Some(pattern) = Pattern::smallest(mask, row)
+        && pattern::stored_bytes(pattern, mask.len(), row) < 2 * entries.len()
+    {
+        let (kept, of) = pattern.parts();
+        file.extend([2, kept as u8, of as u8]);
+        numbers(&scales, file);
+        file.extend(pattern::store(pattern, &levels, mask, row));
+        return;
+    }
+    file.push(1);
+    file.extend((entries.len() as u32).to_le_bytes());
+    numbers(&scales, file);
+    file.extend(entries.as_flattened());
+}
+
+fn gaps(levels: &[i8], mask: &[f32]) -> Vec<[u8; 2]> {
     let mut entries = Vec::new();
     let mut next = 0;
     for place in (0..mask.len()).filter(|&place| mask[place] != 0.0) {
-        let scale = scales[place / row];
-        let level = if scale > 0.0 {
-            (parameter.values[place] / scale).round() as i8
-        } else {
-            0
-        };
+        let level = levels[place];
         let mut gap = place - next;
         while gap >= usize::from(PASS) {
             entries.push([PASS, 0]);
@@ -81,13 +104,11 @@ fn sparse(parameter: &Parameter, mask: &[f32], file: &mut Vec<u8>) {
         entries.push([gap as u8, level.cast_unsigned()]);
         next = place + 1;
     }
-    file.push(1);
-    file.extend((entries.len() as u32).to_le_bytes());
-    numbers(&scales, file);
-    file.extend(entries.as_flattened());
+    entries
 }
 
-fn row(parameter: &Parameter) -> usize {
+/// Weights that one output reads.
+pub(super) fn row(parameter: &Parameter) -> usize {
     let rows = parameter.shape.first().copied().unwrap_or(1).max(1);
     (parameter.values.len() / rows).max(1)
 }
@@ -118,6 +139,7 @@ fn read(file: &[u8]) -> Result<Net, String> {
             match rest.split_off_chunk::<1>()? {
                 [0] => fill(&mut parameter.values, &mut rest)?,
                 [1] => fill_sparse(parameter, &mut rest)?,
+                [2] => fill_pattern(parameter, &mut rest)?,
                 [kind] => return Err(format!("{kind} is no kind of parameter")),
             }
         }
@@ -180,6 +202,24 @@ fn fill_sparse(parameter: &mut Parameter, rest: &mut &[u8]) -> Result<(), String
     Ok(())
 }
 
+fn fill_pattern(parameter: &mut Parameter, rest: &mut &[u8]) -> Result<(), String> {
+    let &[kept, of] = rest.split_off_chunk()?;
+    let pattern = Pattern::new(kept, of).map_err(|error| error.to_string())?;
+    let (row, count) = (row(parameter), parameter.values.len());
+    let mut scales = vec![0.0; count / row];
+    fill(&mut scales, rest)?;
+    let length = pattern::stored_bytes(pattern, count, row);
+    let bytes = rest.split_off(..length).ok_or("it ends early")?;
+    let mut mask = vec![0.0; count];
+    let levels = pattern::restore(pattern, bytes, row, &mut mask)?;
+    let values = parameter.values.iter_mut().zip(levels).enumerate();
+    for (place, (value, level)) in values {
+        *value = f32::from(level) * scales[place / row];
+    }
+    parameter.mask = Some(mask);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Criterion, kept, prune};
@@ -216,9 +256,48 @@ mod tests {
         assert!(file.len() < 2600, "{}", file.len());
     }
 
+    fn patterned() -> Net {
+        let mut net = Net::builder(Shape::flat(30), 3);
+        net = net.dense(6).relu().dense(3);
+        let mut net = net.build().unwrap();
+        let pattern = "2:4".parse().unwrap();
+        let left = super::super::prune_pattern(&mut net, pattern, &[]).unwrap();
+        // Rows of 6 are shorter than two groups.
+        assert_eq!((left.kept, left.total), (6 * 16 + 18, 198));
+        net
+    }
+
+    #[test]
+    fn a_pattern_is_stored_with_two_bits_a_place() {
+        let net = patterned();
+        let file = write_sparse(&net).unwrap();
+        let read = read_sparse(&file).unwrap();
+        let [before, after] = [&net, &read].map(|net| net.layers()[0].parameters[0].clone());
+        let scale = before
+            .values
+            .iter()
+            .fold(0.0f32, |most, v| most.max(v.abs()))
+            / 127.0;
+        let near = before.values.iter().zip(&after.values);
+        assert!(near.clone().all(|(b, a)| (b - a).abs() <= scale));
+        assert_eq!(write_sparse(&read).unwrap(), file);
+        // A level and two bits for each of 16 weights a row, and the row's scale.
+        let mut anywhere = net.clone();
+        anywhere.layers_mut()[0].parameters[0].mask = None;
+        let dense = write_sparse(&anywhere).unwrap();
+        let saved = dense.len() - file.len();
+        assert_eq!(saved, 6 * 30 * 4 - (2 + 6 * 4 + 6 * 16 + 6 * 16 / 4));
+    }
+
     #[test]
     fn damage_is_an_error() {
-        let file = write_sparse(&pruned()).unwrap();
+        for net in [pruned(), patterned()] {
+            damaged(&net);
+        }
+    }
+
+    fn damaged(net: &Net) {
+        let file = write_sparse(net).unwrap();
         for place in 0..file.len() {
             let mut damaged = file.clone();
             damaged[place] ^= 1;

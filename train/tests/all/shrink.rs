@@ -1,8 +1,9 @@
 //! Smaller networks that keep what the large one knows.
 
 use noroshi_train::{
-    Criterion, Examples, Loss, Net, Pruning, Random, Recipe, Shape, Targets, Trainer, fit, hint,
-    kept, prune_and_retrain, read_sparse, score, shift_class, write_sparse,
+    Attention, Binarization, Criterion, Examples, Loss, Net, Pruning, Random, Recipe, Shape,
+    Targets, Trainer, Weights, fit, hint, kept, prune_and_retrain, read_sparse, score, shift_class,
+    write_sparse,
 };
 
 /// Points of three spirals: a network needs its middle to tell them apart.
@@ -72,6 +73,125 @@ fn magnitude_prunes_better_than_chance() {
         pruned(Criterion::Random { seed: 5 }),
     );
     assert!(best > 0.9 && best > any + 0.04, "{best} {any}");
+}
+
+/// Bars across or along a picture of two channels, one of them noise.
+fn bars(count: usize, seed: u64) -> Examples {
+    let mut random = Random::new(seed);
+    let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let (place, along) = (random.below(8), number % 2 == 0);
+        for channel in 0..2 {
+            for pixel in 0..64 {
+                let line = if along { pixel / 8 } else { pixel % 8 };
+                let lit = channel == 0 && line == place;
+                inputs.push(f32::from(u8::from(lit)) + 0.3 * random.normal());
+            }
+        }
+        labels.push(u32::from(along));
+    }
+    Examples::classes(Shape::image(2, 8, 8), inputs, labels, 2).unwrap()
+}
+
+fn eye(channels: usize, seed: u64) -> Net {
+    let net = Net::builder(Shape::image(2, 8, 8), seed).conv(channels, 3, 1, 1);
+    net.relu().max_pool(2).dense(2).build().unwrap()
+}
+
+#[test]
+fn a_student_looks_where_its_teacher_does() {
+    let data = bars(240, 1);
+    let mut teacher = eye(8, 1);
+    fit(&mut teacher, &data, &recipe(6), &mut |_| ()).unwrap();
+    // The mean distance of both maps.
+    let apart = |student: &Net| {
+        let look = |net: &Net| {
+            let part = net.prefix(1);
+            let given = part.logits(data.inputs()).unwrap();
+            let channels = part.layers()[1].output.channels;
+            let map = |sample: &[f32]| -> Vec<f32> {
+                let at = |place: usize| (0..channels).map(move |c| sample[c * 64 + place].powi(2));
+                let map: Vec<f32> = (0..64).map(|place| at(place).sum()).collect();
+                let length = map.iter().map(|m| m * m).sum::<f32>().sqrt().max(1e-9);
+                map.iter().map(|m| m / length).collect()
+            };
+            given
+                .chunks_exact(channels * 64)
+                .flat_map(map)
+                .collect::<Vec<f32>>()
+        };
+        let (ours, theirs) = (look(student), look(&teacher));
+        let apart = ours.iter().zip(theirs).map(|(o, t)| (o - t).powi(2));
+        apart.sum::<f32>() / data.len() as f32
+    };
+    let attention = Attention {
+        teacher: teacher.clone(),
+        pairs: vec![(1, 1)],
+        weight: 2.0,
+    };
+    let student = |attention: Option<&Attention>| {
+        let (mut net, recipe) = (eye(2, 5), recipe(6));
+        let trainer = Trainer::new(&recipe);
+        let trainer = match attention {
+            Some(attention) => trainer.attention(attention),
+            None => trainer,
+        };
+        let mut again = net.clone();
+        trainer.fit(&mut net, &data, &mut |_| ()).unwrap();
+        if let Some(attention) = attention {
+            let trainer = Trainer::new(&recipe).attention(attention);
+            trainer.fit(&mut again, &data, &mut |_| ()).unwrap();
+            assert_eq!(again.digest(), net.digest());
+        }
+        net
+    };
+    let (plain, guided) = (apart(&student(None)), apart(&student(Some(&attention))));
+    assert!(guided < 0.7 * plain, "{guided} {plain}");
+    let refused = Attention {
+        pairs: vec![(1, 2)],
+        ..attention
+    };
+    let recipe = recipe(1);
+    let trainer = Trainer::new(&recipe).attention(&refused);
+    let error = trainer.fit(&mut eye(2, 5), &data, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("height and width"), "{error}");
+}
+
+#[test]
+fn drawn_signs_teach_and_plain_ones_are_shipped() {
+    let data = spirals(300, 1);
+    let net = Net::builder(Shape::flat(2), 3).weights(Weights::Sign);
+    let net = net
+        .dense(64)
+        .normalize()
+        .relu()
+        .dense(64)
+        .normalize()
+        .relu();
+    let net = net.dense(3).normalize().build().unwrap();
+    let drawn = Recipe {
+        binarization: Binarization::Stochastic,
+        rate: 1e-2,
+        measure_statistics: true,
+        ..recipe(60)
+    };
+    let taught = |recipe: &Recipe| {
+        let mut net = net.clone();
+        fit(&mut net, &data, recipe, &mut |_| ()).unwrap();
+        net
+    };
+    let (first, again) = (taught(&drawn), taught(&drawn));
+    assert_eq!(first.digest(), again.digest());
+    let plain = Recipe {
+        binarization: Binarization::Deterministic,
+        ..drawn
+    };
+    assert_ne!(taught(&plain).digest(), first.digest());
+    let correct = accuracy(&first);
+    assert!(correct > 0.8, "{correct}");
+    // Answers are those of signs: a network of the signs alone gives the same.
+    let signs = first.layers()[0].seen_weights().unwrap();
+    assert!(signs.iter().all(|sign| sign.abs() == 1.0));
 }
 
 #[test]
