@@ -126,6 +126,23 @@ impl TensorProto {
         }
     }
 
+    /// Levels of four bits, −8..=7, two to a byte, the first in the lower half.
+    pub fn of_halves(name: impl Into<String>, dims: &[usize], levels: &[i8]) -> Self {
+        debug_assert_eq!(dims.iter().product::<usize>(), levels.len());
+        let half = |level: i8| level.cast_unsigned() & 0x0f;
+        let bytes: Vec<u8> = levels
+            .chunks(2)
+            .map(|pair| half(pair[0]) | pair.get(1).map_or(0, |&level| half(level) << 4))
+            .collect();
+        Self {
+            name: name.into(),
+            dims: dims.iter().map(|&dim| dim as i64).collect(),
+            data_type: DataType::I4 as i32,
+            raw_data: Bytes::from(bytes),
+            ..Self::default()
+        }
+    }
+
     /// The element type.
     pub fn element(&self) -> Result<DataType> {
         DataType::from_number(self.data_type).ok_or_else(|| {
@@ -348,12 +365,8 @@ mod tests {
             [-128.0, 127.0]
         );
         assert_eq!(seen(&TensorProto::new("t", &[2], &[3i64, -4])), [3.0, -4.0]);
-        let nibbles = TensorProto {
-            dims: vec![3],
-            data_type: DataType::I4 as i32,
-            raw_data: vec![0xf8, 0x07].into(),
-            ..TensorProto::default()
-        };
+        let nibbles = TensorProto::of_halves("t", &[3], &[-8, -1, 7]);
+        assert_eq!(nibbles.raw_data.as_ref(), [0xf8, 0x07]);
         assert_eq!(seen(&nibbles), [-8.0, -1.0, 7.0]);
     }
 

@@ -10,7 +10,6 @@ use noroshi_onnx::{AttributeProto, DataType, GraphProto, ModelProto, NodeProto, 
 
 use super::bits::{Mode, Rounding};
 use super::dynamic::{plan, tidy};
-use super::emit::halves;
 use super::evaluate::Evaluation;
 use super::layers::{self, Float};
 use super::plan::Plan;
@@ -144,7 +143,7 @@ fn restored(graph: &mut GraphProto, mut node: NodeProto, layer: &Float, packs: b
     };
     let narrow = packs && layer.steps.bits.packs();
     let levels = if narrow {
-        halves(&made.weight.levels, &made.shape)
+        TensorProto::of_halves("", &made.shape, &made.weight.levels)
     } else {
         TensorProto::new("", &made.shape, &made.weight.levels)
     };
@@ -189,7 +188,7 @@ fn matrix(graph: &mut GraphProto, node: &NodeProto, layer: &Float) {
             }
         }
     }
-    let levels = halves(&levels, &[columns, rows]);
+    let levels = TensorProto::of_halves("", &[columns, rows], &levels);
     let steps = TensorProto::new(format!("{base}.steps"), &[blocks, rows], &steps);
     let attributes = vec![
         AttributeProto::int("axis", 0),

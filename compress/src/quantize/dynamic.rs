@@ -12,7 +12,6 @@ use noroshi_onnx::{
 };
 
 use super::bits::{Bits, Granularity};
-use super::emit::halves;
 use super::layers::{Float, transposed};
 use super::plan::{Plan, Role};
 use super::study::float;
@@ -141,7 +140,7 @@ impl Writer<'_> {
         }
         self.graph.initializer.push(TensorProto {
             name: name.clone(),
-            ..halves(&levels, &shape)
+            ..TensorProto::of_halves("", &shape, &levels)
         });
         let wide = format!("{}.weight.wide", node.output[0]);
         let to = vec![AttributeProto::int("to", DataType::I8 as i64)];

@@ -208,7 +208,7 @@ impl Writer<'_> {
         let levels = TensorProto::new("", &layer.shape, &layer.weight.levels);
         let packs = self.emission.packs && layer.bits.packs();
         let levels = if packs {
-            halves(&layer.weight.levels, &layer.shape)
+            TensorProto::of_halves("", &layer.shape, &layer.weight.levels)
         } else {
             levels
         };
@@ -261,20 +261,5 @@ impl Writer<'_> {
         self.graph
             .node
             .push(NodeProto::new("DequantizeLinear", inputs, &output, axis));
-    }
-}
-
-/// Levels of at most four bits, two to a byte, the first in the lower half.
-pub(super) fn halves(levels: &[i8], shape: &[usize]) -> TensorProto {
-    let half = |level: i8| level.cast_unsigned() & 0x0f;
-    let bytes: Vec<u8> = levels
-        .chunks(2)
-        .map(|pair| half(pair[0]) | pair.get(1).map_or(0, |&level| half(level) << 4))
-        .collect();
-    TensorProto {
-        data_type: DataType::I4 as i32,
-        dims: shape.iter().map(|&size| size as i64).collect(),
-        raw_data: bytes.into(),
-        ..TensorProto::default()
     }
 }

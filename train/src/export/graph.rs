@@ -5,7 +5,7 @@ use noroshi_onnx::{
     AttributeProto, DataType, GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto,
 };
 
-use super::{INPUT, OUTPUT};
+use super::{INPUT, NARROW, OUTPUT};
 use crate::kernel::activation::levels;
 use crate::layer::{Activation, Conv, Layer, Pool, Pooling};
 use crate::net::{Net, Node, Role, Value};
@@ -217,10 +217,21 @@ impl Graph {
                 round((w / steps[place / row]).clamp(-most, most)) as i8
             };
             let whole: Vec<i8> = parameter.values.iter().enumerate().map(level).collect();
-            let (stored, step) = (format!("{name}.levels"), format!("{name}.step"));
-            self.graph
-                .initializer
-                .push(TensorProto::new(&stored, &parameter.shape, &whole));
+            let (mut stored, step) = (format!("{name}.levels"), format!("{name}.step"));
+            let narrow = bits <= NARROW;
+            let tensor = if narrow {
+                TensorProto::of_halves(&stored, &parameter.shape, &whole)
+            } else {
+                TensorProto::new(&stored, &parameter.shape, &whole)
+            };
+            self.graph.initializer.push(tensor);
+            if narrow {
+                // Engines widen them once, as they load the file.
+                let wide = format!("{name}.wide");
+                let to = vec![AttributeProto::int("to", DataType::I8 as i64)];
+                self.push("Cast", &[&stored], &wide, to);
+                stored = wide;
+            }
             self.constant(&step, &[steps.len()], &steps);
             let zero = format!("{name}.zero");
             self.graph.initializer.push(TensorProto::new(

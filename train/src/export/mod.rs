@@ -6,7 +6,8 @@ mod graph;
 use noroshi_onnx::ModelProto;
 
 use crate::Result;
-use crate::net::Net;
+use crate::net::{Net, Node};
+use crate::weights::Weights;
 pub(crate) use fold::affine;
 use graph::Graph;
 
@@ -14,6 +15,11 @@ use graph::Graph;
 const OPSET: i64 = 17;
 /// The version of the format that goes with them.
 const IR: i64 = 8;
+/// Weights of so many bits are stored two to a byte,
+const NARROW: u8 = 4;
+/// which came with these.
+const NARROW_OPSET: i64 = 21;
+const NARROW_IR: i64 = 10;
 /// Name of the input.
 pub const INPUT: &str = "input";
 /// Name of the output.
@@ -21,14 +27,27 @@ pub const OUTPUT: &str = "logits";
 
 impl Net {
     /// The network as ONNX, normalizations folded: input `input`, output `logits`, any number of
-    /// samples. Weights of few bits are stored as int8 with a step a channel, activations of few
-    /// bits as `QuantizeLinear` and `DequantizeLinear`; signs as numbers.
+    /// samples. Weights of few bits are stored as int8, of at most 4 as int4, with a step a
+    /// channel, activations of few bits as `QuantizeLinear` and `DequantizeLinear`; signs as numbers.
     pub fn export_onnx(&self) -> Result<ModelProto> {
-        Graph::of(&self.folded()).map(|graph| ModelProto::new(graph, OPSET, IR))
+        written(&self.folded())
     }
 
     /// The same with every normalization as a layer of its own.
     pub fn export_onnx_unfolded(&self) -> Result<ModelProto> {
-        Graph::of(self).map(|graph| ModelProto::new(graph, OPSET, IR))
+        written(self)
     }
+}
+
+fn written(net: &Net) -> Result<ModelProto> {
+    let narrow = |node: &Node| {
+        let view = node.weights();
+        matches!(view, Some(Weights::LearnedStep { bits }) if bits <= NARROW)
+    };
+    let (opset, ir) = if net.layers().iter().any(narrow) {
+        (NARROW_OPSET, NARROW_IR)
+    } else {
+        (OPSET, IR)
+    };
+    Graph::of(net).map(|graph| ModelProto::new(graph, opset, ir))
 }

@@ -98,6 +98,7 @@ fn comes_back(name: &str, net: &Net, model: &ModelProto, inputs: &[f32]) {
         Ok(read) => read,
         Err(Error::Operators(operators)) => {
             let few = [
+                "Cast",
                 "DequantizeLinear",
                 "GreaterOrEqual",
                 "QuantizeLinear",
