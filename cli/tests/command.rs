@@ -1,21 +1,10 @@
 //! The command as a user meets it: exit codes, and errors that say what to do.
 
-use std::process::{Command, Output};
+mod common;
 
-fn noroshi(arguments: &[&str]) -> Output {
-    let home = tempfile::tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_noroshi"))
-        .args(arguments)
-        .env("XDG_CONFIG_HOME", home.path())
-        .env_remove("NOROSHI_URL")
-        .env_remove("NOROSHI_TOKEN")
-        .output()
-        .unwrap()
-}
+use std::process::Output;
 
-fn error(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use common::{error, noroshi};
 
 #[test]
 fn a_wrong_command_line_is_2() {

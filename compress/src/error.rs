@@ -21,7 +21,8 @@ pub enum Error {
     /// What was made is worse than what is accepted.
     #[error(
         "refused: it loses {loss:.2} points of accuracy (95 %: {low:.2} to {high:.2}), more than \
-         the {limit:.2} that are accepted; give it more bits, spare more layers, or accept more"
+         the {limit:.2} that are accepted; take less away (more bits, a larger share), spare more \
+         layers, or accept more"
     )]
     TooLossy {
         /// Points of accuracy that were lost on the samples.
@@ -45,6 +46,12 @@ pub enum Error {
     /// The data can't be used.
     #[error(transparent)]
     Data(#[from] noroshi_train::data::DataError),
+    /// A network could not be taught.
+    #[error(transparent)]
+    Train(#[from] noroshi_train::Error),
+    /// A recipe can't be carried out.
+    #[error("the recipe: {0}")]
+    Plan(String),
     /// The model's description is not acceptable.
     #[error("{0}")]
     Description(String),

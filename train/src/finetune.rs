@@ -112,7 +112,7 @@ impl Net {
             .iter()
             .rposition(|node| node.weights().is_some());
         let place = last.ok_or_else(|| Error::layer("the graph", "it has no linear layer"))?;
-        let mut net = Self::new(self.input());
+        let mut net = self.emptied();
         let mut random = Random::of(seed, &[0x6865_6164]);
         for (at, node) in self.layers().iter().enumerate() {
             if at < place {

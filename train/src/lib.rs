@@ -56,9 +56,9 @@ pub use net::{Bits, Family, Net, NetBuilder, Node, Parameter, Role, Statistics, 
 pub use optimizer::{Optimizer, Schedule};
 pub use pack::PackedInput;
 pub use prune::{
-    ChannelCriterion, ChannelPruning, Criterion, Kept, LayerChannels, Pattern, Pruning, kept,
-    prune, prune_and_retrain, prune_channels, prune_channels_and_retrain, prune_channels_in_steps,
-    prune_pattern, prune_pattern_and_retrain, read_sparse, write_sparse,
+    BLOCK_OF_CHANNELS, ChannelCriterion, ChannelPruning, Criterion, Kept, LayerChannels, Pattern,
+    Pruning, kept, prune, prune_and_retrain, prune_channels, prune_channels_and_retrain,
+    prune_channels_in_steps, prune_pattern, prune_pattern_and_retrain, read_sparse, write_sparse,
 };
 pub use random::Random;
 pub use recipe::{Binarization, Recipe};

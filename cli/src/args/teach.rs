@@ -50,6 +50,14 @@ pub(crate) struct Prune {
     /// Which channels go.
     #[arg(long, value_enum, default_value_t = By::Norm)]
     pub by: By,
+    /// Layers that would keep so many channels or more keep a multiple of it: ONNX Runtime is only
+    /// fast with whole blocks of them. 1 keeps the exact share.
+    #[arg(long, default_value_t = noroshi_train::BLOCK_OF_CHANNELS)]
+    pub multiple: usize,
+    /// Points of accuracy that may be lost on the samples held out; more is refused, if that is
+    /// sure at 95 %.
+    #[arg(long, default_value_t = 2.0)]
+    pub max_loss: f64,
     /// Steps in which the share goes down, each followed by a training.
     #[arg(long, default_value_t = 2)]
     pub steps: usize,

@@ -26,6 +26,7 @@ pub use groups::Groups;
 pub use others::{Closeness, Labelling};
 pub use pictures::{Convention, picture_input};
 
+use crate::report::assess::headline;
 use crate::statistics::{Discordant, Interval, Paired, Proportion};
 use crate::{Error, Result};
 use fidelity::Gathered;
@@ -117,23 +118,29 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// An error with the figure if more than `max_loss` of accuracy, a share, is lost, sure at
-    /// 95 %. Without labels the reference's answers count as right; of figures nothing is asked.
-    pub fn admit(&self, max_loss: f64) -> Result<()> {
-        let (loss, low, high) = match (&self.paired, &self.agreement) {
-            (Some(test), _) => (0.0 - test.difference, 0.0 - test.high, 0.0 - test.low),
-            (None, Some(same)) => (1.0 - same.share, 1.0 - same.high, 1.0 - same.low),
-            (None, None) => return Ok(()),
+    /// Refuses a model that loses more than `limit` points of accuracy, if that is sure at 95 %:
+    /// on few samples chance alone would break any limit. Where there is no class for each sample,
+    /// the loss of mean average precision or R² counts as it is; without labels the reference's
+    /// answers count as right.
+    pub fn admitted(&self, limit: f64) -> Result<()> {
+        let figures = headline(&self.reference.quality).zip(headline(&self.model.quality));
+        let (loss, low, high) = match (self.paired, figures, &self.agreement) {
+            // What was lost is what the first gets right and the second does not.
+            (Some(test), ..) => (0.0 - test.difference, 0.0 - test.high, 0.0 - test.low),
+            (None, Some(((_, before, _), (_, after, _))), _) => {
+                (before - after, before - after, before - after)
+            }
+            (None, None, Some(same)) => (1.0 - same.share, 1.0 - same.high, 1.0 - same.low),
+            (None, None, None) => return Ok(()),
         };
-        if low <= max_loss {
+        if 100.0 * low <= limit {
             return Ok(());
         }
-        let points = |share: f64| 100.0 * share;
         Err(Error::TooLossy {
-            loss: points(loss),
-            low: points(low),
-            high: points(high),
-            limit: points(max_loss),
+            loss: 100.0 * loss,
+            low: 100.0 * low,
+            high: 100.0 * high,
+            limit,
         })
     }
 }

@@ -10,7 +10,7 @@ impl Net {
     /// the sign of their weights keep theirs.
     #[must_use]
     pub fn folded(&self) -> Self {
-        let mut folded = Self::new(self.input());
+        let mut folded = self.emptied();
         let mut places = vec![Value::INPUT];
         for (place, node) in self.layers().iter().enumerate() {
             let source = node.inputs[0];

@@ -5,7 +5,7 @@ use noroshi_onnx::{
     AttributeProto, DataType, GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto,
 };
 
-use super::{INPUT, NARROW, OUTPUT};
+use super::NARROW;
 use crate::kernel::activation::levels;
 use crate::layer::{Activation, Conv, Layer, Pool, Pooling};
 use crate::net::{Net, Node, Role, Value};
@@ -33,11 +33,11 @@ impl Graph {
         let mut graph = Self {
             graph: GraphProto {
                 name: "network".into(),
-                input: vec![described(INPUT, net.input(), flat)],
+                input: vec![described(net.input_name(), net.input(), flat)],
                 ..GraphProto::default()
             },
             flows: vec![Flow {
-                name: INPUT.into(),
+                name: net.input_name().into(),
                 flat,
             }],
         };
@@ -52,8 +52,9 @@ impl Graph {
         let last = self.flows.last().cloned();
         let last = last.ok_or_else(|| Error::layer(0, "a network needs a layer"))?;
         let shape = net.shape_of(Value::of(net.layers().len() - 1));
-        self.push("Identity", &[&last.name], OUTPUT, Vec::new());
-        self.graph.output.push(described(OUTPUT, shape, last.flat));
+        let name = net.output_name();
+        self.push("Identity", &[&last.name], name, Vec::new());
+        self.graph.output.push(described(name, shape, last.flat));
         Ok(self.graph)
     }
 
@@ -112,7 +113,7 @@ impl Graph {
                 let epsilon = vec![AttributeProto::float("epsilon", layer.epsilon)];
                 self.push_owned("BatchNormalization", &operands, name, epsilon);
             }
-            Layer::Activation(function) => self.activation(node, *function, &first.name),
+            Layer::Activation(function) => self.activation(node, *function, &first.name, name),
             Layer::Pool(pool) => self.pool(pool, &first.name, name),
             Layer::GlobalAverage if flat => self.push("Identity", &[&first.name], name, Vec::new()),
             Layer::GlobalAverage => {
@@ -256,8 +257,7 @@ impl Graph {
         ))
     }
 
-    fn activation(&mut self, node: &Node, function: Activation, input: &str) {
-        let name = node.name.as_str();
+    fn activation(&mut self, node: &Node, function: Activation, input: &str, name: &str) {
         match function {
             Activation::Relu => self.push("Relu", &[input], name, Vec::new()),
             Activation::Clip { low, high } => self.clip(input, name, low, high),
@@ -416,7 +416,7 @@ fn described(name: &str, shape: Shape, flat: bool) -> ValueInfoProto {
 fn value_name(net: &Net, node: &Node) -> String {
     let taken = |name: &str| name != node.name && net.layers().iter().any(|one| one.name == name);
     let mut name = node.name.clone();
-    while [INPUT, OUTPUT].contains(&name.as_str()) || taken(&name) {
+    while [net.input_name(), net.output_name()].contains(&name.as_str()) || taken(&name) {
         name.push_str(".layer");
     }
     name

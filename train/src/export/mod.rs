@@ -20,15 +20,16 @@ const NARROW: u8 = 4;
 /// which came with these.
 const NARROW_OPSET: i64 = 21;
 const NARROW_IR: i64 = 10;
-/// Name of the input.
+/// Name of the input of a network that was read from no file.
 pub const INPUT: &str = "input";
-/// Name of the output.
+/// Name of the output of a network that was read from no file.
 pub const OUTPUT: &str = "logits";
 
 impl Net {
-    /// The network as ONNX, normalizations folded: input `input`, output `logits`, any number of
-    /// samples. Weights of few bits are stored as int8, of at most 4 as int4, with a step a
-    /// channel, activations of few bits as `QuantizeLinear` and `DequantizeLinear`; signs as numbers.
+    /// The network as ONNX, normalizations folded, for any number of samples: its input and output
+    /// are called as in the file that it was read from, else [`INPUT`] and [`OUTPUT`]. Weights of
+    /// few bits are stored as int8, of at most 4 as int4, with a step a channel, activations of
+    /// few bits as `QuantizeLinear` and `DequantizeLinear`; signs as numbers.
     pub fn export_onnx(&self) -> Result<ModelProto> {
         written(&self.folded())
     }

@@ -71,7 +71,7 @@ struct Importer<'a> {
 impl<'a> Importer<'a> {
     fn new(graph: &'a GraphProto) -> Result<Self> {
         let free = graph.free_inputs();
-        let ([input], [_]) = (free.as_slice(), graph.output.as_slice()) else {
+        let ([input], [output]) = (free.as_slice(), graph.output.as_slice()) else {
             let (inputs, outputs) = (free.len(), graph.output.len());
             let text = format!("{inputs} inputs and {outputs} outputs; one of each can be taught");
             return Err(Error::layer("the graph", text));
@@ -88,7 +88,7 @@ impl<'a> Importer<'a> {
             index: Index::new(graph),
             constants: HashMap::new(),
             values: HashMap::from([(*input, Value::INPUT)]),
-            net: Net::new(shape),
+            net: Net::new(shape).called(input, &output.name),
             random: Random::new(0),
         })
     }

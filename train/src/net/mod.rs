@@ -15,6 +15,7 @@ pub use stepped::Bits;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::export::{INPUT, OUTPUT};
 use crate::layer::{Activation, Layer};
 use crate::pass::{Mode, Pass};
 use crate::random::Random;
@@ -132,7 +133,25 @@ impl Node {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Net {
     input: Shape,
+    ends: Ends,
     nodes: Vec<Node>,
+}
+
+/// What the input and the output of a network's file are called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ends {
+    pub(crate) input: String,
+    pub(crate) output: String,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            input: INPUT.into(),
+            output: OUTPUT.into(),
+        }
+    }
 }
 
 impl Net {
@@ -143,8 +162,37 @@ impl Net {
 
     /// An empty network, to which [`Net::push`] adds.
     pub(crate) fn new(input: Shape) -> Self {
-        let nodes = Vec::new();
-        Self { input, nodes }
+        let (ends, nodes) = (Ends::default(), Vec::new());
+        Self { input, ends, nodes }
+    }
+
+    /// An empty network that takes the same samples, under the same names.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            input: self.input,
+            ends: self.ends.clone(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// The same network with other names for its file's input and output.
+    #[must_use]
+    pub(crate) fn called(mut self, input: &str, output: &str) -> Self {
+        self.ends = Ends {
+            input: input.into(),
+            output: output.into(),
+        };
+        self
+    }
+
+    /// What its file's input is called: as in the file that it was read from, or [`INPUT`].
+    pub fn input_name(&self) -> &str {
+        &self.ends.input
+    }
+
+    /// What its file's output is called: as in the file that it was read from, or [`OUTPUT`].
+    pub fn output_name(&self) -> &str {
+        &self.ends.output
     }
 
     /// The shape of one sample.
@@ -236,15 +284,16 @@ impl Net {
     /// The part from the input up to and with the layer at `place`.
     #[must_use]
     pub fn prefix(&self, place: usize) -> Self {
+        let nodes = self.nodes[..=place].to_vec();
         Self {
-            input: self.input,
-            nodes: self.nodes[..=place].to_vec(),
+            nodes,
+            ..self.emptied()
         }
     }
 
     /// The same layers with fresh parameters and statistics.
     pub fn renewed(&self, seed: u64) -> Result<Self> {
-        let mut net = Self::new(self.input);
+        let mut net = self.emptied();
         let mut random = Random::of(seed, &[0x7265_6e65]);
         for node in &self.nodes {
             let (layer, inputs) = (node.layer.clone(), node.inputs.clone());

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Net, Value};
+use super::{Ends, Net, Value};
 use crate::layer::Layer;
 use crate::random::Random;
 use crate::shape::Shape;
@@ -28,6 +28,9 @@ const DESCRIPTION: &str = "description";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Description {
     input: Shape,
+    /// Left out where they are what they always were, so that older files and digests hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ends: Option<Ends>,
     layers: Vec<LayerDescription>,
 }
 
@@ -58,6 +61,7 @@ impl Net {
         };
         Description {
             input: self.input,
+            ends: (self.ends != Ends::default()).then(|| self.ends.clone()),
             layers: self.nodes.iter().map(layer).collect(),
         }
     }
@@ -72,6 +76,7 @@ impl Net {
             ));
         }
         let mut net = Self::new(description.input);
+        net.ends = description.ends.unwrap_or_default();
         let mut random = Random::new(0);
         for layer in description.layers {
             net.push(layer.name, layer.layer, layer.inputs, &mut random)?;

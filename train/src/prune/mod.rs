@@ -8,8 +8,8 @@ mod sparse;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    ChannelCriterion, ChannelPruning, LayerChannels, prune_channels, prune_channels_and_retrain,
-    prune_channels_in_steps,
+    BLOCK_OF_CHANNELS, ChannelCriterion, ChannelPruning, LayerChannels, prune_channels,
+    prune_channels_and_retrain, prune_channels_in_steps,
 };
 pub use pattern::{Pattern, prune_pattern, prune_pattern_and_retrain};
 pub use sparse::{read_sparse, write_sparse};

@@ -66,7 +66,7 @@ fn a_smaller_graph_is_taught_written_and_answers_in_onnx_runtime() {
     let pruning = ChannelPruning {
         keep: 0.4,
         by: ChannelCriterion::Scale,
-        spare: Vec::new(),
+        ..ChannelPruning::default()
     };
     let mut steps = Vec::new();
     let told =
@@ -110,7 +110,7 @@ fn weak_channels_cost_less_than_any() {
         let pruning = ChannelPruning {
             keep: 0.75,
             by,
-            spare: Vec::new(),
+            ..ChannelPruning::default()
         };
         let (small, _) = prune_channels(&whole, &pruning).unwrap();
         score(&small, &test).unwrap().accuracy

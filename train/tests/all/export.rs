@@ -6,8 +6,8 @@ use noroshi_engine::{LibraryOptions, ModelSource, Optimization, Options, Tensor,
 use noroshi_model::EngineKind;
 use noroshi_onnx::ModelProto;
 use noroshi_train::{
-    Activation, EngineTeacher, Error, Examples, Layer, Loss, Net, NetBuilder, Random, Recipe,
-    Shape, Teacher, Trainer, Weights, fit,
+    Activation, ChannelPruning, EngineTeacher, Error, Examples, Layer, Loss, Net, NetBuilder,
+    Random, Recipe, Shape, Teacher, Trainer, Weights, fit, prune_channels,
 };
 
 /// The graph as it is: when ONNX Runtime fuses a layer of few bits, it rounds the bias to whole steps
@@ -130,6 +130,56 @@ fn layers_called_as_input_and_output_are_no_obstacle() {
     let net = Net::builder(Shape::flat(6), 4);
     let net = net.dense(5).named("input").relu().named("logits.layer");
     answers_alike("names", net.dense(3).named("logits"));
+}
+
+#[test]
+fn a_file_keeps_its_names() {
+    let net = Net::builder(Shape::image(1, 4, 4), 4);
+    let net = net.conv(3, 3, 1, 1).relu().dense(5).relu().dense(3);
+    let mut model = taught(net.activation(Activation::Sigmoid))
+        .export_onnx()
+        .unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    for name in graph.input.iter_mut().chain(&mut graph.output) {
+        name.name = format!("{} of mine", name.name);
+    }
+    for node in &mut graph.node {
+        let names = node.input.iter_mut().chain(&mut node.output);
+        for name in names.filter(|name| ["input", "logits"].contains(&name.as_str())) {
+            name.push_str(" of mine");
+        }
+    }
+    let read = Net::import_onnx(&model).unwrap();
+    let (small, _) = prune_channels(&read, &ChannelPruning::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    small.save(&path).unwrap();
+    let nets = [
+        read,
+        Net::load(&path).unwrap(),
+        small.renewed(3).unwrap(),
+        small.with_head(2, 1).unwrap().0,
+    ];
+    for net in nets {
+        assert_eq!(
+            (net.input_name(), net.output_name()),
+            ("input of mine", "logits of mine")
+        );
+        let bytes = noroshi_onnx::encode(&net.export_onnx().unwrap()).unwrap();
+        let engine = open(
+            EngineKind::OnnxRuntime,
+            ModelSource::Bytes(&bytes),
+            &options(),
+        );
+        let mut engine = engine.unwrap();
+        assert_eq!(engine.inputs()[0].name, "input of mine");
+        assert_eq!(engine.outputs()[0].name, "logits of mine");
+        let inputs = samples(net.input(), 1);
+        let tensor = Tensor::f32(vec![1, 1, 4, 4], inputs.clone()).unwrap();
+        let answers = engine.run(&[tensor]).unwrap()[0].to_f32().into_owned();
+        let own = net.logits(&inputs).unwrap();
+        assert!(own.iter().zip(&answers).all(|(l, r)| (l - r).abs() < 1e-4));
+    }
 }
 
 #[test]

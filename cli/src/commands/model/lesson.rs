@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use noroshi_compress::evaluate::{self, Convention};
-use noroshi_compress::report::assess::{self, assess};
 use noroshi_engine::{ModelSource, open};
 use noroshi_model::{EngineKind, InputSpec, Layout};
+use noroshi_service::files;
 use noroshi_train::{
     Augmentation, Bits, EngineTeacher, Examples, Family, Fitted, INPUT, Loss, Net, Recipe, Shape,
     Targets, Trainer,
@@ -13,7 +13,7 @@ use noroshi_train::{
 use serde_json::{Value, json};
 
 use super::measure;
-use super::teach::{EPOCHS, Halves, network, write};
+use super::teach::{EPOCHS, Halves, bytes, measured, network, tried_out};
 use crate::args::{Lesson, Small};
 use crate::error::{Failure, Tried};
 use crate::output;
@@ -73,8 +73,7 @@ pub(super) fn run(command: &Lesson, as_json: bool) -> Result<(), Failure> {
 
 /// Whether what will be written can be run here: told before hours of training, not after.
 fn try_out(net: &Net, command: &Lesson) -> Result<(), Failure> {
-    let bytes = net.export_onnx().tried("the network")?;
-    let bytes = noroshi_onnx::encode(&bytes).tried("the network")?;
+    let bytes = bytes(net, &command.output)?;
     let options = measure::options(&command.data).engine;
     let source = ModelSource::Bytes(&bytes);
     open(EngineKind::OnnxRuntime, source, &options).tried("the network")?;
@@ -199,19 +198,9 @@ fn finish(
     as_json: bool,
 ) -> Result<(), Failure> {
     let target = &command.output;
-    let name = target.file_name().ok_or_else(|| {
-        let text = format!("{} is no name of a file", target.display());
-        Failure::Usage(text)
-    })?;
-    // Beside the output, so that it gets there in one step or not at all.
-    let beside = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = tempfile::tempdir_in(beside.unwrap_or(Path::new("."))).tried(target.display())?;
-    let file = folder.path().join(name);
-    write(net, &file)?;
-    let (told, text) = judge(command, halves, &file)?;
-    std::fs::rename(&file, target).tried(target.display())?;
+    let bytes = bytes(net, target)?;
+    let (told, text) = tried_out(target, &bytes, |path| judge(command, halves, path))?;
+    files::write_atomic(target, &bytes).tried(target.display())?;
     if as_json {
         return output::json(&json!({
             "file": target, "digest": net.digest(), "parameters": net.parameters(),
@@ -230,26 +219,18 @@ fn finish(
 
 /// The figures on the samples held out, beside the file or the teacher where there is one.
 fn judge(command: &Lesson, halves: &Halves, path: &Path) -> Result<(Value, String), Failure> {
-    let (held, groups) = (&halves.held, &halves.groups);
-    let options = assess::Options {
-        evaluate: measure::options(&command.data),
-        rounds: command.rounds,
-        ..assess::Options::default()
-    };
     let Some(original) = command.file.as_ref().or(command.teacher.as_ref()) else {
-        let found = evaluate::evaluate(path, held, groups, &options.evaluate, &mut |_| ())
+        let (held, groups) = (&halves.held, &halves.groups);
+        let options = measure::options(&command.data);
+        let found = evaluate::evaluate(path, held, groups, &options, &mut |_| ())
             .tried("the evaluation")?;
-        let told = serde_json::to_value(&found).tried("the figures")?;
-        return Ok((told, found.to_string()));
+        return told(&found);
     };
-    let variants = [path.to_path_buf()];
-    let found =
-        assess(original, &variants, held, groups, &options, &mut |_| ()).tried("the assessment")?;
-    for variant in &found.variants {
-        let limit = command.max_loss / 100.0;
-        let target = command.output.display();
-        variant.comparison.admit(limit).tried(target)?;
-    }
-    let told = serde_json::to_value(&found).tried("the figures")?;
-    Ok((told, found.to_string()))
+    let limits = (command.rounds, command.max_loss);
+    told(&measured(original, path, &command.data, halves, limits)?)
+}
+
+fn told<T: serde::Serialize + std::fmt::Display>(found: &T) -> Result<(Value, String), Failure> {
+    let json = serde_json::to_value(found).tried("the figures")?;
+    Ok((json, found.to_string()))
 }

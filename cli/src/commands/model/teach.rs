@@ -5,6 +5,7 @@ use std::path::Path;
 use noroshi_compress::evaluate::Groups;
 use noroshi_compress::report::assess::{self, Assessment, assess};
 use noroshi_onnx as onnx;
+use noroshi_service::files;
 use noroshi_train::data::Dataset;
 use noroshi_train::{
     ChannelCriterion, ChannelPruning, Criterion, Examples, Finetuning, Kept, LayerChannels, Net,
@@ -85,6 +86,7 @@ pub(super) fn prune(command: &args::Prune, as_json: bool) -> Result<(), Failure>
                     By::Scale => ChannelCriterion::Scale,
                 },
                 spare: command.spare.clone(),
+                multiple: command.multiple,
             };
             let steps = command.steps;
             prune_channels_and_retrain(&mut net, &data, &recipe, &pruning, steps, &mut progress)
@@ -103,11 +105,15 @@ pub(super) fn prune(command: &args::Prune, as_json: bool) -> Result<(), Failure>
     };
     let pruned = pruned.tried(command.file.display())?;
     bar.finish_and_clear();
-    write(&net, &command.output)?;
+    let bytes = bytes(&net, &command.output)?;
+    let limits = (command.rounds, command.max_loss);
+    let seen = tried_out(&command.output, &bytes, |path| {
+        measured(&command.file, path, &command.data, &halves, limits)
+    })?;
+    files::write_atomic(&command.output, &bytes).tried(command.output.display())?;
     if let (Some(path), Pruned::Weights(_, sparse)) = (&command.sparse, &pruned) {
-        std::fs::write(path, sparse).tried(path.display())?;
+        files::write_atomic(path, sparse).tried(path.display())?;
     }
-    let seen = measured(command, &halves)?;
     pruned.show(&net, &seen, command, as_json)
 }
 
@@ -165,23 +171,45 @@ impl Pruned {
     }
 }
 
-fn measured(command: &args::Prune, halves: &Halves) -> Result<Assessment, Failure> {
+/// Writes `bytes` where nobody looks, under the name that they will have, and tells what `judge`
+/// makes of them: what ruins a model is refused before it takes its place.
+pub(super) fn tried_out<T>(
+    output: &Path,
+    bytes: &[u8],
+    judge: impl FnOnce(&Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let folder = tempfile::tempdir().tried("a temporary folder")?;
+    let name = output.file_name().ok_or_else(|| {
+        let text = format!("{} is no name of a file", output.display());
+        Failure::Usage(text)
+    })?;
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).tried(path.display())?;
+    judge(&path)
+}
+
+/// The file at `path` beside the original, on the samples held out; an error if it loses more
+/// than `max_loss` points.
+pub(super) fn measured(
+    original: &Path,
+    path: &Path,
+    data: &args::Data,
+    halves: &Halves,
+    (rounds, max_loss): (usize, f64),
+) -> Result<Assessment, Failure> {
     let options = assess::Options {
-        evaluate: measure::options(&command.data),
-        rounds: command.rounds,
+        evaluate: measure::options(data),
+        rounds,
         ..assess::Options::default()
     };
-    let variants = [command.output.clone()];
+    let variants = [path.to_path_buf()];
     let Halves { held, groups, .. } = halves;
-    assess(
-        &command.file,
-        &variants,
-        held,
-        groups,
-        &options,
-        &mut |_| (),
-    )
-    .tried("the assessment")
+    let seen =
+        assess(original, &variants, held, groups, &options, &mut |_| ()).tried("the assessment")?;
+    for variant in &seen.variants {
+        variant.comparison.admitted(max_loss).tried(&variant.name)?;
+    }
+    Ok(seen)
 }
 
 pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Failure> {
@@ -213,7 +241,8 @@ pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Fa
     )
     .tried(command.file.display())?;
     bar.finish_and_clear();
-    write(&net, &command.output)?;
+    let bytes = bytes(&net, &command.output)?;
+    files::write_atomic(&command.output, &bytes).tried(command.output.display())?;
     let left = kept(&net);
     if as_json {
         return output::json(&json!({
@@ -232,7 +261,7 @@ pub(super) fn finetune(command: &args::Finetune, as_json: bool) -> Result<(), Fa
     Ok(())
 }
 
-pub(super) fn write(net: &Net, path: &Path) -> Result<(), Failure> {
+pub(super) fn bytes(net: &Net, path: &Path) -> Result<Vec<u8>, Failure> {
     let model = net.export_onnx().tried(path.display())?;
-    onnx::write(path, &model).tried(path.display())
+    onnx::encode(&model).tried(path.display())
 }

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// The network of the units that stay. What it answers is what `net` answers if nothing reads the
 /// channels that go.
 pub(super) fn shrink(net: &Net, units: &Units, stays: &[bool]) -> Result<Net> {
-    let mut small = Net::new(net.input());
+    let mut small = net.emptied();
     for (place, node) in net.layers().iter().enumerate() {
         let rows = units.left(Value::of(place), stays);
         let columns = columns(net, node, units, stays);

@@ -65,7 +65,7 @@ fn pruning(keep: f32, by: ChannelCriterion) -> ChannelPruning {
     ChannelPruning {
         keep,
         by,
-        spare: Vec::new(),
+        ..ChannelPruning::default()
     }
 }
 
@@ -163,6 +163,7 @@ fn the_weakest_filters_go() {
         .collect();
     let spared = ChannelPruning {
         spare: vec!["sum".into()],
+        multiple: 1,
         ..pruning(0.67, ChannelCriterion::Norm)
     };
     let (small, told) = prune_channels(&net, &spared).unwrap();
@@ -192,7 +193,35 @@ fn what_cannot_be_pruned_says_so() {
     assert!(refused.unwrap_err().to_string().contains("prune by norm"));
     let unknown = ChannelPruning {
         spare: vec!["nobody".into()],
+        multiple: 1,
         ..pruning(0.5, ChannelCriterion::Norm)
     };
     assert!(prune_channels(&net, &unknown).is_err());
+}
+
+#[test]
+fn channels_are_rounded_to_multiples_where_there_are_enough() {
+    let net = tangled(2);
+    let kept = |keep: f32, multiple: usize, by| {
+        let pruning = ChannelPruning {
+            multiple,
+            ..pruning(keep, by)
+        };
+        let (_, told) = prune_channels(&net, &pruning).unwrap();
+        let kept = |name: &str| told.iter().find(|layer| layer.layer == name).unwrap().kept;
+        [kept("stem"), kept("wide"), kept("side"), kept("hidden")]
+    };
+    // Of 8, 12, 6 and 7; fewer than a multiple stay what they are.
+    assert_eq!(kept(0.6, 1, ChannelCriterion::Norm), [5, 7, 4, 4]);
+    assert_eq!(kept(0.6, 4, ChannelCriterion::Norm), [4, 8, 4, 4]);
+    assert_eq!(kept(0.9, 4, ChannelCriterion::Norm), [8, 12, 4, 4]);
+    assert_eq!(kept(0.6, 16, ChannelCriterion::Norm), [5, 7, 4, 4]);
+    for multiple in [0, 5000] {
+        let pruning = ChannelPruning {
+            multiple,
+            ..ChannelPruning::default()
+        };
+        let error = prune_channels(&net, &pruning).unwrap_err().to_string();
+        assert!(error.contains("multiple = "), "{error}");
+    }
 }
