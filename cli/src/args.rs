@@ -6,6 +6,7 @@ mod compress;
 mod lesson;
 mod measure;
 mod quantize;
+mod recipe;
 mod teach;
 mod train;
 
@@ -18,6 +19,7 @@ pub(crate) use codegen::{Codegen, CodegenTarget, Layout};
 pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
+pub(crate) use recipe::Recipe;
 pub(crate) use train::Train;
 
 pub(crate) use lesson::{Lesson, Small};
@@ -160,6 +162,9 @@ pub(crate) enum Model {
     Teach(Box<Lesson>),
     /// Teach a network other classes: a new last layer, on a frozen or unfrozen backbone.
     Finetune(Box<Finetune>),
+    /// Search a chain of pruning, distillation, quantization and compilation for the best models
+    /// within limits; a run that was stopped goes on.
+    Recipe(Recipe),
     /// Compare two models on pictures: agreement, bytes, time.
     Compare(Compare),
     /// Prepare a version of a model from its files and push it to the cloud.
@@ -221,9 +226,9 @@ pub(crate) struct Push {
     /// A variant as NAME=FILE, best first; may be given several times.
     #[arg(long = "variant", required = true, value_parser = variant)]
     pub variants: Vec<(String, PathBuf)>,
-    /// How pictures become inputs.
+    /// How pictures become inputs; the model says their size.
     #[arg(long, value_enum, required_unless_present = "gray")]
-    pub preset: Option<Preset>,
+    pub preset: Option<Convention>,
     /// Pictures become gray ones of this size, such as 28x28, pixel after pixel: for the .ntm
     /// files of `noroshi model train`.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, conflicts_with = "preset")]
@@ -238,6 +243,9 @@ pub(crate) struct Push {
     /// Pictures on which each variant is compared with its source; else the golden ones.
     #[arg(long, num_args = 1..)]
     pub measured: Vec<PathBuf>,
+    /// How the variants were made of their source, for the record.
+    #[arg(long, default_value = "static int8, per channel")]
+    pub made_by: String,
     /// The file that the others were made from, for the record; else the first variant's.
     #[arg(long)]
     pub source: Option<PathBuf>,

@@ -71,6 +71,17 @@ pub struct Compiled {
 /// Compiles the .onnx file at `source` for this machine, and has it answer a made-up input as its
 /// source does. `options` names the runtime; its level of optimization is not looked at.
 pub fn compile(source: &Path, level: Level, options: &Options) -> Result<Compiled> {
+    compile_packed(source, level, None, options)
+}
+
+/// The same, with weights in another order at the start or not, as `packed` says; without, time
+/// decides, and the file may come out otherwise the next time.
+pub fn compile_packed(
+    source: &Path,
+    level: Level,
+    packed: Option<bool>,
+    options: &Options,
+) -> Result<Compiled> {
     let Blob {
         sha256: digest,
         length: source_bytes,
@@ -104,22 +115,24 @@ pub fn compile(source: &Path, level: Level, options: &Options) -> Result<Compile
         };
         seal(made.key.clone(), digest, facts, &made.content)
     };
-    let mut sealed = seal_as(true)?;
     let mut source_engine = opened(EngineKind::OnnxRuntime, &bytes, options)?;
     let inputs = made_up(&*source_engine);
-    let (mut difference, mut packed) = (None, true);
-    if let Some(inputs) = &inputs {
-        let plain = seal_as(false)?;
-        let mut engines = [
-            opened(EngineKind::OnnxCompiled, &sealed, options)?,
-            opened(EngineKind::OnnxCompiled, &plain, options)?,
-        ];
-        packed = packing_pays(&mut engines, inputs)?;
-        let chosen = usize::from(!packed);
-        difference = furthest(&mut *source_engine, &mut *engines[chosen], inputs)?;
-        if !packed {
-            sealed = plain;
+    let packed = match (packed, &inputs) {
+        (Some(packed), _) => packed,
+        (None, Some(inputs)) => {
+            let mut engines = [
+                opened(EngineKind::OnnxCompiled, &seal_as(true)?, options)?,
+                opened(EngineKind::OnnxCompiled, &seal_as(false)?, options)?,
+            ];
+            packing_pays(&mut engines, inputs)?
         }
+        (None, None) => true,
+    };
+    let sealed = seal_as(packed)?;
+    let mut difference = None;
+    if let Some(inputs) = &inputs {
+        let mut engine = opened(EngineKind::OnnxCompiled, &sealed, options)?;
+        difference = furthest(&mut *source_engine, &mut *engine, inputs)?;
     }
     if difference.is_some_and(|share| share.is_nan() || share > ROUNDING) {
         return Err(Error::Compare(format!(

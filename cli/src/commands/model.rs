@@ -9,6 +9,7 @@ mod local;
 mod measure;
 mod push;
 mod quantize;
+mod recipe;
 mod teach;
 mod train;
 mod work;
@@ -32,6 +33,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Teach(asked) => lesson::run(asked, json),
         Model::Prune(prune) => teach::prune(prune, json),
         Model::Finetune(finetune) => teach::finetune(finetune, json),
+        Model::Recipe(command) => recipe::run(command, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
         Model::Codegen(asked) => codegen::run(asked, json),

@@ -6,6 +6,7 @@ use noroshi_engine::{Engine, ModelSource, Tensor, TensorData, TensorDescription,
 use noroshi_model::{ElementType, EngineKind};
 use noroshi_train::data::Dataset;
 
+use crate::compile::kind_of;
 use crate::inspect::inspect;
 use crate::{Error, Result};
 
@@ -31,12 +32,16 @@ pub struct Answers {
 }
 
 impl Model {
-    /// Opens an ONNX file, with its external data, or a GGUF or safetensors file that carries its
-    /// graph, for samples of `data`.
+    /// Opens an ONNX file, with its external data, a compiled one, or a GGUF or safetensors file
+    /// that carries its graph, for samples of `data`.
     pub fn open(path: &Path, data: &Dataset, options: &noroshi_engine::Options) -> Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         if matches!(ending, Some("gguf" | "safetensors")) {
             let engine = open(EngineKind::Candle, ModelSource::Path(path), options)?;
+            return Self::new(engine, data);
+        }
+        if let (EngineKind::OnnxCompiled, _) = kind_of(path)? {
+            let engine = open(EngineKind::OnnxCompiled, ModelSource::Path(path), options)?;
             return Self::new(engine, data);
         }
         let file = noroshi_onnx::read(path)?;

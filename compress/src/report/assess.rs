@@ -9,11 +9,12 @@ use noroshi_train::data::Dataset;
 use serde::Serialize;
 
 use super::{EngineTime, Ratio, Side, side};
-use crate::Result;
+use crate::compile::kind_of;
 use crate::evaluate::{self, Comparison, Evaluation, Groups, Model, Quality};
 use crate::inspect::{WeightHistogram, grouped, histograms};
 use crate::plot::Candidate;
 use crate::statistics::{bootstrap_ratio, median};
+use crate::{Error, Result};
 
 /// Samples that are timed, one after the other.
 const TIMED: usize = 64;
@@ -123,6 +124,19 @@ pub fn assess(
     Ok(whole)
 }
 
+/// CPU milliseconds of one answer of the second model, and its CPU time over that of the first:
+/// medians of runs that took turns.
+pub fn time(paths: [&Path; 2], data: &Dataset, options: &Options) -> Result<(f64, f64)> {
+    let [first, second] = times(paths, data, options)?;
+    let ratios: Vec<f64> = second
+        .iter()
+        .zip(&first)
+        .map(|(own, other)| own / other)
+        .collect();
+    let figures = median(&second).zip(median(&ratios));
+    figures.ok_or_else(|| Error::Compare("time needs at least one timed run".into()))
+}
+
 /// The median ratio of runs that took turns, with its interval.
 pub(super) fn ratio(first: &[f64], second: &[f64]) -> Option<Ratio> {
     let resamples = crate::statistics::RESAMPLES;
@@ -142,6 +156,10 @@ fn name(path: &Path) -> String {
 
 /// Histograms of the largest weights.
 fn largest(path: &Path) -> Result<Vec<WeightHistogram>> {
+    if let (_, Some(_)) = kind_of(path)? {
+        // The runtime's own format keeps its weights to itself.
+        return Ok(Vec::new());
+    }
     let mut all = histograms(&noroshi_onnx::read(path)?, BARS)?;
     all.sort_by_key(|histogram| std::cmp::Reverse(histogram.elements));
     all.truncate(HISTOGRAMS);

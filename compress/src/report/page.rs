@@ -80,6 +80,11 @@ fn plain(name: &str) -> String {
 
 /// The page.
 pub fn html(seen: &Assessment) -> Result<String> {
+    html_with(seen, None)
+}
+
+/// The page, with a text and pictures of how the models were found in front.
+pub fn html_with(seen: &Assessment, search: Option<(&str, &[(String, Plot)])>) -> Result<String> {
     let title = format!("{} and what was made of it", seen.name);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -87,21 +92,15 @@ pub fn html(seen: &Assessment) -> Result<String> {
          <style>{STYLE}</style></head><body>\n<h1>{0}</h1>\n",
         escaped(&title)
     );
+    if let Some((text, pictures)) = search {
+        add(&mut page, format_args!("<pre>{}</pre>\n", escaped(text)));
+        draw(pictures, &mut page);
+    }
     models(seen, &mut page);
     for variant in &seen.variants {
         changes(variant, &mut page);
     }
-    for (name, picture) in pictures(seen) {
-        // A model without numbers that can be drawn still gets its page.
-        if let Ok(svg) = picture.svg() {
-            let small = if name.starts_with("weights-") {
-                " class=\"small\""
-            } else {
-                ""
-            };
-            add(&mut page, format_args!("<figure{small}>{svg}</figure>\n"));
-        }
-    }
+    draw(&pictures(seen), &mut page);
     let (isa, rounds) = (seen.isa, seen.rounds);
     let samples = seen.quality.samples;
     add(
@@ -113,6 +112,20 @@ pub fn html(seen: &Assessment) -> Result<String> {
         ),
     );
     Ok(page)
+}
+
+fn draw(pictures: &[(String, Plot)], page: &mut String) {
+    for (name, picture) in pictures {
+        // A model without numbers that can be drawn still gets its page.
+        if let Ok(svg) = picture.svg() {
+            let small = if name.starts_with("weights-") {
+                " class=\"small\""
+            } else {
+                ""
+            };
+            add(page, format_args!("<figure{small}>{svg}</figure>\n"));
+        }
+    }
 }
 
 fn add(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -12,4 +12,5 @@ mod modes;
 mod mutants;
 mod networks;
 mod quantize;
+mod recipe;
 mod release;

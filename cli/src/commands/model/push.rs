@@ -4,14 +4,15 @@ mod gray;
 
 use std::path::Path;
 
-use noroshi_compress::{release, report, views};
-use noroshi_model::{Blob, Label, Latency, Measured, Task};
+use noroshi_compress::{evaluate, inspect, release, report, views};
+use noroshi_engine::compiled::read_header;
+use noroshi_model::{Activation, Blob, InputSpec, Label, Latency, Measured, OutputSpec, Task};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::local::{digest_of, model_id, pictures};
 use crate::api::Api;
-use crate::args::Push;
+use crate::args::{Convention, Preset, Push};
 use crate::error::{Failure, Tried};
 use crate::output::{self, field};
 
@@ -100,7 +101,7 @@ pub(super) fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
 fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
     let (input, output) = match (push.gray, push.preset) {
         (Some(size), _) => gray::specs(&push.variants[0].1, size)?,
-        (None, Some(preset)) => (preset.input(), preset.output()),
+        (None, Some(preset)) => specs(push, preset)?,
         (None, None) => return Err(Failure::Usage("--preset or --gray is missing".into())),
     };
     let golden = pictures(&push.golden)?;
@@ -124,11 +125,10 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
             path: path.clone(),
             measured: measure(path, &source, if derived { &views } else { own })?,
             recipe: if derived {
-                "static int8, per channel"
+                push.made_by.clone()
             } else {
-                "as given"
-            }
-            .to_owned(),
+                "as given".to_owned()
+            },
             source: derived.then_some(source_digest),
             tolerance: None,
         });
@@ -153,6 +153,38 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
         &noroshi_engine::Options::default(),
     )
     .tried("the version can't be prepared")
+}
+
+/// What goes in and comes out, as the first .onnx file among the variants and their source says;
+/// if all are compiled, as the preset's own network has it.
+fn specs(push: &Push, convention: Convention) -> Result<(InputSpec, OutputSpec), Failure> {
+    let files = push.variants.iter().map(|(_, path)| path);
+    for path in files.chain(&push.source) {
+        if read_header(path).tried(path.display())?.is_some() {
+            continue;
+        }
+        let input = evaluate::picture_input(path, convention.into()).tried(path.display())?;
+        let seen = inspect::inspect_file(path).tried(path.display())?;
+        let output = seen.outputs.first();
+        let name = output.map_or(String::new(), |output| output.name.clone());
+        let output = OutputSpec {
+            name,
+            activation: Activation::Logits,
+        };
+        return Ok((input, output));
+    }
+    let preset = match convention {
+        Convention::Imagenet => Preset::Imagenet,
+        Convention::EfficientnetLite => Preset::EfficientnetLite,
+        Convention::Unit | Convention::Bytes => {
+            return Err(Failure::Usage(
+                "a compiled file does not say the size of its pictures: name the .onnx file that \
+                 it was made from with --source"
+                    .into(),
+            ));
+        }
+    };
+    Ok((preset.input(), preset.output()))
 }
 
 /// What the variant costs and how far it agrees with its source, measured here and now.
