@@ -28,7 +28,7 @@ impl Net {
     /// the numbers: there an engine of whole numbers takes both in one.
     pub fn stepped(&self, bits: Bits, positive: bool) -> Result<Self> {
         let wanted = self.rounded(bits)?;
-        let mut net = Self::new(self.input());
+        let mut net = self.emptied();
         let mut random = Random::new(0);
         let mut sides = vec![positive];
         // Where each value of this network is in the other: as it is, and for products.
