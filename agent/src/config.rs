@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use noroshi_engine::LibraryOptions;
 use noroshi_model::Digest;
+use noroshi_protocol::CommandKind;
 use noroshi_service::config as toml_file;
 use serde::Deserialize;
 
@@ -178,7 +179,7 @@ impl OnnxRuntime {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Commands {
-    /// Kinds that are refused: `diag`, `purge`, `restart_worker`.
+    /// Kinds that are refused: `diag`, `purge`, `restart_worker`, `explain`.
     pub forbid: Vec<String>,
 }
 
@@ -213,7 +214,7 @@ impl Config {
         if self.outbox.quota_bytes < MEBIBYTE / 16 || self.outbox.event_bytes < MEBIBYTE / 16 {
             return fault("outbox.quota_bytes and event_bytes must be at least 65536".into());
         }
-        let known = ["diag", "purge", "restart_worker"];
+        let known = CommandKind::WORDS;
         if let Some(kind) = self
             .commands
             .forbid

@@ -7,6 +7,7 @@ mod lesson;
 mod measure;
 mod quantize;
 mod recipe;
+mod results;
 mod teach;
 mod train;
 
@@ -20,6 +21,7 @@ pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 pub(crate) use recipe::Recipe;
+pub(crate) use results::{ResultName, Results};
 pub(crate) use train::Train;
 
 pub(crate) use lesson::{Lesson, Small};
@@ -69,6 +71,13 @@ pub(crate) enum Command {
     Rollout(Rollout),
     /// Show results as they arrive.
     Watch(Watch),
+    /// Results that are stored, newest first.
+    Results(Results),
+    /// Why a device answered as it did: terms that sum to the answer.
+    Explain {
+        /// The result: its id, DEVICE/PIPELINE/SEQUENCE, or DEVICE/PIPELINE for the newest.
+        result: ResultName,
+    },
     /// What happened: of devices, gateways and the records that nobody took, newest first.
     Events(Events),
     /// Change your password; the one until now has to be shown.

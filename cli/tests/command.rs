@@ -79,6 +79,21 @@ fn errors_are_json_for_programs() {
 }
 
 #[test]
+fn a_result_has_a_name() {
+    let address = ["--url", "http://127.0.0.1:9", "--token", "nrs_api_x"];
+    for bad in ["door", "d/door/first", "d/door/1/2"] {
+        let output = noroshi(&[&address[..], &["explain", bad]].concat());
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+        assert!(error(&output).contains("DEVICE/PIPELINE/SEQUENCE"));
+    }
+    for good in ["17", "d/door", "d/door/12"] {
+        let output = noroshi(&[&address[..], &["explain", good]].concat());
+        assert_eq!(output.status.code(), Some(1), "{good}");
+        assert!(error(&output).contains("http://127.0.0.1:9"));
+    }
+}
+
+#[test]
 fn garbage_is_no_model() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.onnx");

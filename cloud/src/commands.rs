@@ -5,9 +5,9 @@ use noroshi_protocol::{
 };
 
 use crate::cloud::Cloud;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random;
-use crate::store::{CommandRow, signed};
+use crate::store::{CommandRow, PeerRow, signed};
 
 impl Cloud {
     /// Sends a command that the device obeys within `lifetime_ms`, at most once.
@@ -20,10 +20,8 @@ impl Cloud {
         let peer = self.store.device(device.as_str()).await?;
         let now_ms = self.signing_time()?;
         let id: CommandId = random::id();
-        let pipeline = match &what {
-            CommandKind::RestartWorker(pipeline) => Some(pipeline.as_str().to_owned()),
-            CommandKind::Diag | CommandKind::Purge => None,
-        };
+        is_known(&what, &peer)?;
+        let pipeline = what.pipeline().map(|pipeline| pipeline.as_str().to_owned());
         let kind = what.word().to_owned();
         let command = Command {
             org: self.org.clone(),
@@ -55,4 +53,24 @@ impl Cloud {
         self.outlet().publish(&topic, envelope.into()).await;
         Ok(row)
     }
+}
+
+/// Refuses what the device's agent is too old for: it could not even say so.
+fn is_known(what: &CommandKind, peer: &PeerRow) -> Result<()> {
+    let capabilities = peer.capabilities()?;
+    let known = match what {
+        CommandKind::Diag | CommandKind::Purge | CommandKind::RestartWorker(_) => true,
+        CommandKind::Explain(_) => capabilities.is_some_and(|found| found.explains()),
+    };
+    if known {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        code: "agent_too_old",
+        detail: format!(
+            "the agent of {} is too old for {}: upgrade it",
+            peer.id,
+            what.word()
+        ),
+    })
 }

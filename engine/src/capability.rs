@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use noroshi_model::{Architecture, Capabilities, EngineKind, Runtime, isa_of};
+use noroshi_model::{Architecture, Capabilities, EngineKind, Runtime, TINY_VERSION, isa_of};
 
 use crate::error::EngineError;
 use crate::onnx::{LibraryOptions, limits, warm};
@@ -23,7 +23,7 @@ pub fn runtimes(options: &LibraryOptions) -> Runtimes {
         found: vec![
             built_in(EngineKind::Candle, crate::candle::VERSION),
             built_in(EngineKind::Binary, crate::binary::VERSION),
-            built_in(EngineKind::Tiny, crate::tiny::VERSION),
+            built_in(EngineKind::Tiny, &TINY_VERSION.to_string()),
         ],
         missing: Vec::new(),
     };

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use noroshi_model::{ElementType, EngineKind, MAX_MODEL_BYTES};
+use noroshi_tiny::Explanation;
 
 use crate::error::{EngineError, Result};
 use crate::onnx::LibraryOptions;
@@ -23,6 +24,17 @@ pub trait Engine: Send {
     /// Runs the model once. `inputs` are in the order of [`Self::inputs`], the answer in that
     /// of [`Self::outputs`]. A tensor of another type or shape than described is an error.
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>>;
+
+    /// Who says why it answers as it does; `None` from models that can't say.
+    fn explainer(&self) -> Option<&dyn Explainer> {
+        None
+    }
+}
+
+/// A model that can say why.
+pub trait Explainer {
+    /// Why it answers `input`, one sample, as it does: terms that sum to the score of the label.
+    fn explain(&self, input: &Tensor) -> Result<Explanation>;
 }
 
 /// One input or output of a model.

@@ -39,6 +39,17 @@ impl TensorData {
         self.len() == 0
     }
 
+    /// Bytes that the elements take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::F32(data) => size_of_val(data.as_slice()),
+            Self::U8(data) => data.len(),
+            Self::I8(data) => data.len(),
+            Self::I32(data) => size_of_val(data.as_slice()),
+            Self::I64(data) => size_of_val(data.as_slice()),
+        }
+    }
+
     /// Type of the elements.
     pub const fn element_type(&self) -> ElementType {
         match self {

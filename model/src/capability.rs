@@ -64,6 +64,24 @@ pub struct Runtime {
     pub max_ir: u32,
 }
 
+/// What the engine of models of a few kilobytes can do, as its version in [`Runtime`]: 1 answers,
+/// 2 explains.
+pub const TINY_VERSION: u32 = 2;
+
+impl Capabilities {
+    /// Whether the device knows the command *explain*.
+    pub fn explains(&self) -> bool {
+        self.tiny_version() >= 2
+    }
+
+    fn tiny_version(&self) -> u32 {
+        let tiny = |runtime: &&Runtime| runtime.engine == EngineKind::Tiny;
+        let found = self.runtimes.iter().find(tiny);
+        // A version that is no number is one that nothing is known of.
+        found.map_or(0, |runtime| runtime.version.parse().unwrap_or(0))
+    }
+}
+
 /// The best instruction set for 8-bit models among a CPU's `features`; `generic` if none is known.
 pub fn isa_of(features: &BTreeSet<String>) -> &'static str {
     // From the best; the second word is what reports and compiled files say.

@@ -12,7 +12,7 @@ mod output;
 mod variant;
 mod verdict;
 
-pub use capability::{Architecture, Capabilities, Runtime, isa_of};
+pub use capability::{Architecture, Capabilities, Runtime, TINY_VERSION, isa_of};
 pub use digest::{Digest, DigestError};
 pub use filter::Filter;
 pub use input::{ColorOrder, InputSpec, Layout, Normalization, Resize};

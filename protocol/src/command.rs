@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommandId, DeviceId, Message, OrgId, PipelineId, limits};
+use crate::{CommandId, DeviceId, FrameId, Message, OrgId, PipelineId, limits};
 
 /// What `command/<id>` carries, in an envelope of [`Domain::Command`](crate::Domain).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,21 @@ pub struct Command {
     pub what: CommandKind,
 }
 
+/// The part of a command that every version reads: who does not know its kind can still say so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandHead {
+    /// As in [`Command`].
+    pub org: OrgId,
+    /// As in [`Command`].
+    pub device: DeviceId,
+    /// As in [`Command`].
+    pub enrolment: u32,
+    /// As in [`Command`].
+    pub id: CommandId,
+    /// As in [`Command`].
+    pub not_after_ms: u64,
+}
+
 /// What a device can be told to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,16 +46,45 @@ pub enum CommandKind {
     Purge,
     /// Restart the worker of a pipeline.
     RestartWorker(PipelineId),
+    /// Say why a pipeline answered a frame as it did: the reply's text is the JSON of an
+    /// [`Explanation`](crate::Explanation).
+    Explain(Seen),
+}
+
+/// A frame that a pipeline answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The frame.
+    pub frame: FrameId,
 }
 
 impl CommandKind {
+    /// The words of all kinds.
+    pub const WORDS: [&'static str; 4] = ["diag", "purge", "restart_worker", "explain"];
+
     /// The word in `agent.toml`, tables and the API.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Diag => "diag",
             Self::Purge => "purge",
             Self::RestartWorker(_) => "restart_worker",
+            Self::Explain(_) => "explain",
         }
+    }
+
+    /// The pipeline that it is about, if it is about one.
+    pub const fn pipeline(&self) -> Option<&PipelineId> {
+        match self {
+            Self::Diag | Self::Purge => None,
+            Self::RestartWorker(pipeline) | Self::Explain(Seen { pipeline, .. }) => Some(pipeline),
+        }
+    }
+
+    /// Whether it only asks: asking twice changes nothing, so that nothing needs to be noted.
+    pub const fn is_question(&self) -> bool {
+        matches!(self, Self::Diag | Self::Explain(_))
     }
 
     /// Whether a device obeys it while its clock is not synced.
@@ -73,6 +117,11 @@ pub enum Outcome {
 }
 
 impl Message for Command {
+    const WORD: &'static str = "command";
+    const LIMIT: usize = limits::SMALL;
+}
+
+impl Message for CommandHead {
     const WORD: &'static str = "command";
     const LIMIT: usize = limits::SMALL;
 }

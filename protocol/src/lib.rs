@@ -10,6 +10,7 @@ mod delivery;
 mod desired;
 mod enrol;
 mod envelope;
+mod explanation;
 mod filter;
 mod identity;
 mod ids;
@@ -28,13 +29,14 @@ mod trust;
 
 pub use cbor::{DecodeError, Message};
 pub use choice::{Choice, Which};
-pub use command::{Command, CommandKind, Outcome, Reply};
+pub use command::{Command, CommandHead, CommandKind, Outcome, Reply, Seen};
 pub use delivery::{Ack, Refusal, RefusalReason};
 pub use desired::{
     Assignment, Desired, ModelChoice, Plan, PlanState, Revocation, SiteDesired, SitePlan,
 };
 pub use enrol::{EnrolAnswer, EnrolKind, EnrolRequest};
 pub use envelope::{Domain, Envelope, EnvelopeError};
+pub use explanation::{Explanation, Part, Rest, TERMS_AT_MOST, Term};
 pub use filter::TopicFilter;
 pub use identity::{Identity, IdentityError};
 pub use ids::{

@@ -75,6 +75,9 @@ pub struct PipelineReport {
     pub state: PipelineState,
     /// Measured since the worker started.
     pub figures: Figures,
+    /// Whether the model can say why it answers as it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explains: bool,
 }
 
 /// How a pipeline is.

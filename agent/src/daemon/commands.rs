@@ -2,20 +2,27 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use noroshi_protocol::{Command, CommandKind, Message, Outcome, Reply, Reported, limits};
+use noroshi_protocol::{
+    Command, CommandHead, CommandId, CommandKind, Message, Outcome, PipelineId, Reply, Reported,
+    limits,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::controller::Input;
 use super::network::Network;
 use super::notes::Notes;
+use super::pipeline::{About, Question};
 use super::records::{Obeyed, Records};
-use super::trust::Trust;
+use super::trust::{SignedCommand, Trust};
 use crate::AgentError;
 use crate::config::Config;
 
 /// Replies that are kept for repeats.
 const REMEMBERED: usize = 64;
+/// How long a pipeline may take to answer: longer than a worker that hangs is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is known when a command arrives.
 struct Known<'a> {
@@ -53,7 +60,7 @@ fn objection(known: &Known<'_>) -> Option<String> {
 /// Whether doing it again does no harm: obeyed even where no note of it can be written, since
 /// *purge* is what makes room on a full disk.
 const fn may_happen_twice(what: &CommandKind) -> bool {
-    matches!(what, CommandKind::Purge | CommandKind::Diag)
+    matches!(what, CommandKind::Purge) || what.is_question()
 }
 
 /// Obeys commands.
@@ -72,7 +79,8 @@ impl Obedience {
     /// has signed it, or it is being obeyed already.
     pub(super) async fn obey(&self, bytes: &[u8]) -> Option<Reply> {
         let command = match self.trust.command(bytes).await {
-            Ok(command) => command,
+            Ok(SignedCommand::Known(command)) => command,
+            Ok(SignedCommand::Unknown(head)) => return self.unknown(head),
             Err(e) => {
                 let text = format!("a command was refused: {e}");
                 if self.notes.is_new(&text) {
@@ -88,17 +96,34 @@ impl Obedience {
             Err(e) => {
                 // Without a durable note it could happen twice, so it does not happen.
                 tracing::error!(command.id = %command.id, error = %e, "command not obeyed");
-                Some(reply(&command, Outcome::Failed, e.to_string()))
+                Some(reply(&command.id, Outcome::Failed, e.to_string()))
             }
         }
     }
 
+    /// A kind that only newer agents know; `None` if it is not for this device.
+    fn unknown(&self, head: CommandHead) -> Option<Reply> {
+        let identity = self.network.identity.file()?;
+        let ours = head.org == identity.org
+            && head.device == identity.device
+            && head.enrolment == identity.enrolment;
+        let text = format!(
+            "agent {} does not know this kind of command: upgrade it",
+            env!("CARGO_PKG_VERSION")
+        );
+        ours.then(|| reply(&head.id, Outcome::Refused, text))
+    }
+
     async fn once(&self, command: &Command) -> Result<Option<Reply>, AgentError> {
+        // A question is answered anew as often as it comes, and wears no flash.
+        if command.what.is_question() {
+            return Ok(Some(self.answer(command).await));
+        }
         let mut obeyed = self.records.commands()?;
         if let Some(before) = obeyed.iter().find(|before| before.id == command.id) {
             return Ok(Some(before.reply.clone().unwrap_or_else(|| {
                 let text = "it was begun before a restart; whether it ended is unknown";
-                reply(command, Outcome::Failed, text.into())
+                reply(&command.id, Outcome::Failed, text.into())
             })));
         }
         obeyed.push(Obeyed {
@@ -112,10 +137,7 @@ impl Obedience {
         {
             return Err(e);
         }
-        let answer = match self.objection(command) {
-            Some(text) => reply(command, Outcome::Refused, text),
-            None => self.effect(command).await,
-        };
+        let answer = self.answer(command).await;
         if let Some(last) = obeyed.last_mut() {
             last.reply = Some(answer.clone());
         }
@@ -123,6 +145,13 @@ impl Obedience {
             tracing::warn!(command.id = %command.id, error = %e, "the reply is not kept");
         }
         Ok(Some(answer))
+    }
+
+    async fn answer(&self, command: &Command) -> Reply {
+        match self.objection(command) {
+            Some(text) => reply(&command.id, Outcome::Refused, text),
+            None => self.effect(command).await,
+        }
     }
 
     fn objection(&self, command: &Command) -> Option<String> {
@@ -139,24 +168,44 @@ impl Obedience {
     }
 
     async fn effect(&self, command: &Command) -> Reply {
-        match &command.what {
-            CommandKind::Diag => reply(command, Outcome::Done, self.diagnosis()),
-            CommandKind::Purge => match self.purge().await {
-                Ok(freed) => reply(command, Outcome::Done, format!("{freed} bytes freed")),
-                Err(e) => reply(command, Outcome::Failed, e.to_string()),
-            },
-            CommandKind::RestartWorker(pipeline) => {
-                let (answer, answered) = oneshot::channel();
-                let input = Input::RestartWorker(pipeline.clone(), answer);
-                let there =
-                    self.controller.send(input).await.is_ok() && answered.await.unwrap_or(false);
-                if there {
-                    reply(command, Outcome::Done, format!("pipeline {pipeline}"))
-                } else {
-                    let text = format!("there is no pipeline {pipeline}");
-                    reply(command, Outcome::Failed, text)
-                }
+        let done = match &command.what {
+            CommandKind::Diag => Ok(self.diagnosis()),
+            CommandKind::Purge => (self.purge().await)
+                .map(|freed| format!("{freed} bytes freed"))
+                .map_err(|e| e.to_string()),
+            CommandKind::RestartWorker(pipeline) => self.restart(pipeline).await,
+            CommandKind::Explain(seen) => {
+                self.ask(&seen.pipeline, About::Explain(seen.frame)).await
             }
+        };
+        match done {
+            Ok(text) => reply(&command.id, Outcome::Done, text),
+            Err(text) => reply(&command.id, Outcome::Failed, text),
+        }
+    }
+
+    async fn restart(&self, pipeline: &PipelineId) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        let input = Input::RestartWorker(pipeline.clone(), answer);
+        let there = self.controller.send(input).await.is_ok() && answered.await.unwrap_or(false);
+        if there {
+            Ok(format!("pipeline {pipeline}"))
+        } else {
+            Err(format!("there is no pipeline {pipeline}"))
+        }
+    }
+
+    async fn ask(&self, pipeline: &PipelineId, about: About) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        let input = Input::Ask(pipeline.clone(), Question { about, answer });
+        let gone = || "the pipeline ended before it could answer".to_owned();
+        self.controller.send(input).await.map_err(|_| gone())?;
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answered) => answered.map_err(|_| gone())?,
+            Err(_) => Err(format!(
+                "pipeline {pipeline} did not answer within {} s",
+                PATIENCE.as_secs()
+            )),
         }
     }
 
@@ -196,12 +245,12 @@ fn remove_folder(folder: &PathBuf) -> Result<u64, AgentError> {
     Ok(bytes)
 }
 
-fn reply(command: &Command, outcome: Outcome, text: String) -> Reply {
+fn reply(id: &CommandId, outcome: Outcome, text: String) -> Reply {
     // The id and the frame around the text need a few bytes of their own.
     let mut text = text;
     text.truncate(text.floor_char_boundary(limits::BATCH - 512));
     let reply = Reply {
-        id: command.id.clone(),
+        id: id.clone(),
         outcome,
         text,
     };

@@ -22,7 +22,7 @@ use super::crew::Crew;
 use super::models::ModelStore;
 use super::network::Network;
 use super::notes::Notes;
-use super::pipeline::Notice;
+use super::pipeline::{Notice, Question};
 use super::prepare::{Candidate, Fetched};
 use super::records::Records;
 use super::report::Reporter;
@@ -51,6 +51,8 @@ pub(super) enum Input {
     Choice(Vec<u8>),
     /// Start a pipeline's worker again; the answer is whether there is such a pipeline.
     RestartWorker(PipelineId, tokio::sync::oneshot::Sender<bool>),
+    /// A question about what a pipeline runs.
+    Ask(PipelineId, Question),
     /// Delete model files that nothing needs; the answer is the bytes freed.
     Purge(tokio::sync::oneshot::Sender<Result<u64, AgentError>>),
 }
@@ -166,6 +168,7 @@ impl Controller {
                 // Who asked may be gone.
                 let _ = answer.send(there);
             }
+            Input::Ask(pipeline, question) => self.desk.crew.ask(&pipeline, question),
             Input::Purge(answer) => {
                 let freed = self.drop_files().await;
                 let _ = answer.send(freed);

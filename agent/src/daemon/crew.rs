@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::models::ModelStore;
 use super::pipeline::{
-    Notice, Order, PipelineHandle, PipelineStatus, Prepared, Surroundings, pipeline,
+    Notice, Order, PipelineHandle, PipelineStatus, Prepared, Question, Surroundings, pipeline,
 };
 use super::prepare::Candidate;
 use super::source::SourceSupervisor;
@@ -177,6 +177,20 @@ impl Crew {
         }
     }
 
+    /// Hands a question to a pipeline; who can't be asked says so at once.
+    pub(super) fn ask(&self, id: &PipelineId, question: Question) {
+        let Some(handle) = self.pipelines.get(id) else {
+            let text = format!("there is no pipeline {id} on this device");
+            return decline(question, text);
+        };
+        // Never waited for: the pipeline may at this moment wait for a worker that hangs.
+        if let Err(refused) = handle.orders.try_send(Order::Ask(question))
+            && let Order::Ask(question) = refused.into_inner()
+        {
+            decline(question, format!("pipeline {id} is busy: ask again"));
+        }
+    }
+
     /// How every assignment is.
     pub(super) fn reports(&self) -> Vec<PipelineReport> {
         self.followed
@@ -204,6 +218,7 @@ impl Crew {
             manifest: assignment.model.manifest.sha256,
             state,
             figures: status.as_ref().map(figures).unwrap_or_default(),
+            explains: status.as_ref().is_some_and(|status| status.explains),
         }
     }
 
@@ -232,6 +247,12 @@ impl Crew {
         }
         self.release_candidates().await;
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+fn decline(question: Question, text: String) {
+    if question.answer.send(Err(text)).is_err() {
+        tracing::debug!("who asked is gone");
     }
 }
 

@@ -1,5 +1,6 @@
 //! One pipeline: frames in, results out, whatever happens to its worker.
 
+mod questions;
 mod terms;
 
 use std::sync::Arc;
@@ -22,7 +23,9 @@ use crate::AgentError;
 use crate::outbox::NewRecord;
 use crate::time::boottime;
 
-pub(super) use terms::{Notice, Order, PipelineHandle, PipelineStatus, Prepared, Surroundings};
+pub(super) use terms::{
+    About, Notice, Order, PipelineHandle, PipelineStatus, Prepared, Question, Surroundings,
+};
 
 const LIMITS: BackoffLimits = BackoffLimits {
     shortest: Duration::from_millis(250),
@@ -46,6 +49,7 @@ pub(super) fn pipeline(
         figures: Figures::default(),
         skipped: 0,
         worker: None,
+        explains: false,
     };
     let (publish, seen) = watch::channel(status.clone());
     let pipeline = Pipeline {
@@ -144,6 +148,7 @@ impl Pipeline {
     async fn obey(&mut self, order: Order) {
         let retired = match order {
             Order::Restart => self.worker.take(),
+            Order::Ask(question) => return self.answer(question).await,
             Order::Run { prepared, worker } => {
                 let filters = match FilterChain::new(&prepared.assignment.filters) {
                     Ok(filters) => filters,
@@ -263,6 +268,7 @@ impl Pipeline {
                 if let Err(e) = self.around.pen.submit(record).await {
                     tracing::error!(error = %e, "a result could not be kept");
                 }
+                self.remember().await;
             }
         }
     }
@@ -340,6 +346,7 @@ impl Pipeline {
     fn tell(&mut self) {
         self.status.skipped = self.inbox.skipped();
         self.status.worker = self.worker.as_ref().and_then(WorkerProcess::id);
+        self.status.explains = self.worker.as_ref().is_some_and(WorkerProcess::explains);
         let before = self.publish.send_replace(self.status.clone());
         if before.state != self.status.state || before.prepared != self.status.prepared {
             self.around.changed.notify_one();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use noroshi_fleet::assignment::Clock;
 use noroshi_model::{Digest, Manifest};
 use noroshi_protocol::{
-    Command, Desired, Domain, Envelope, EnvelopeError, Message, ModelChoice, OnlineKeys, PublicKey,
-    Use, limits,
+    Command, CommandHead, DecodeError, Desired, Domain, Envelope, EnvelopeError, Message,
+    ModelChoice, OnlineKeys, PublicKey, Use, limits,
 };
 use noroshi_service::files;
 use noroshi_service::tuf::{TufClient, TufError, VerifiedTargets, over_https};
@@ -147,12 +147,12 @@ impl Trust {
     }
 
     /// The command in `bytes`, if an online key signed it.
-    pub(super) async fn command(&self, bytes: &[u8]) -> Result<Command, AgentError> {
+    pub(super) async fn command(&self, bytes: &[u8]) -> Result<SignedCommand, AgentError> {
         let refused = |e: &dyn std::fmt::Display| AgentError::Refused(e.to_string());
         let envelope = Envelope::from_cbor(bytes).map_err(|e| refused(&e))?;
         let mut known = self.known.lock().await;
         let open = |known: &Option<Known>| match known {
-            Some(known) => known.open::<Command>(&envelope, Domain::Command, Use::Command),
+            Some(known) => known.command(&envelope),
             None => Err(EnvelopeError::UnknownKey(envelope.key_id.clone())),
         };
         match open(&known) {
@@ -175,7 +175,26 @@ impl Trust {
     }
 }
 
+/// A command that was signed by whom we trust.
+pub(super) enum SignedCommand {
+    /// One that is understood.
+    Known(Command),
+    /// Of a kind that this version does not know.
+    Unknown(CommandHead),
+}
+
 impl Known {
+    fn command(&self, envelope: &Envelope) -> Result<SignedCommand, EnvelopeError> {
+        match self.open(envelope, Domain::Command, Use::Command) {
+            Ok(command) => Ok(SignedCommand::Known(command)),
+            Err(EnvelopeError::Payload(fault @ DecodeError::Malformed { .. })) => self
+                .open(envelope, Domain::Command, Use::Command)
+                .map(SignedCommand::Unknown)
+                .map_err(|_| EnvelopeError::Payload(fault)),
+            Err(other) => Err(other),
+        }
+    }
+
     fn open<M: Message>(
         &self,
         envelope: &Envelope,

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use noroshi_engine::{GoldenReport, worker_environment};
 use noroshi_model::{EngineKind, VariantName};
+use noroshi_protocol::FrameId;
 
 use super::child::LinkedChild;
 use super::lease::{Lease, SharedRing};
 use crate::AgentError;
 use crate::config::Config;
-use crate::worker::{Order, Report};
+use crate::worker::{Order, Report, Why};
 
 /// How long a worker that closed its link may take to end.
 const POST_MORTEM: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) struct WorkerProcess {
     child: LinkedChild,
     patience: Duration,
     rings: Vec<(u64, Weak<SharedRing>)>,
+    /// Whether the model can say why.
+    explains: bool,
 }
 
 /// What became of a frame.
@@ -60,6 +63,7 @@ impl WorkerProcess {
             child,
             patience: config.worker.inference(),
             rings: Vec::new(),
+            explains: false,
         };
         match tokio::time::timeout(config.worker.start(), worker.load(config, files, test)).await {
             Ok(Ok(golden)) => Ok((worker, golden)),
@@ -109,7 +113,10 @@ impl WorkerProcess {
         };
         self.child.link.send(&load, &borrowed).await?;
         match self.child.link.receive().await? {
-            Report::Loaded { golden } => Ok(golden),
+            Report::Loaded { golden, explains } => {
+                self.explains = explains;
+                Ok(golden)
+            }
             Report::Refused { why } => Err(AgentError::Worker(why)),
             other => Err(unexpected(&other)),
         }
@@ -117,8 +124,49 @@ impl WorkerProcess {
 
     /// Infers a frame. An error means that the worker is of no more use.
     pub(super) async fn infer(&mut self, lease: &Lease, top: u8) -> Result<Outcome, AgentError> {
-        match tokio::time::timeout(self.patience, self.ask(lease, top)).await {
-            Ok(Ok(outcome)) => Ok(outcome),
+        let asked = tokio::time::timeout(self.patience, self.ask(lease, top)).await;
+        self.in_time(asked).await
+    }
+
+    /// Whether the model can say why it answers as it does.
+    pub(super) fn explains(&self) -> bool {
+        self.explains
+    }
+
+    /// Lets the worker keep the input that it answered last, for questions.
+    pub(super) async fn remember(&self) -> Result<(), AgentError> {
+        self.child.link.send(&Order::Remember, &[]).await
+    }
+
+    /// Why a frame was answered as it was; `None` if its input is not kept. An error means that
+    /// the worker is of no more use.
+    pub(super) async fn explain(
+        &mut self,
+        frame: FrameId,
+    ) -> Result<Option<Result<Why, String>>, AgentError> {
+        let (order, patience) = (Order::Explain { frame }, self.patience);
+        let asked = tokio::time::timeout(patience, self.put(&order)).await;
+        match self.in_time(asked).await? {
+            Report::Explained(why) => Ok(Some(Ok(why))),
+            Report::Failed { why } => Ok(Some(Err(why))),
+            Report::Forgotten => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sends an order and takes its report.
+    async fn put(&mut self, order: &Order) -> Result<Report, AgentError> {
+        self.child.link.send(order, &[]).await?;
+        self.child.link.receive().await
+    }
+
+    /// What was asked of the worker, unless it hung or died.
+    async fn in_time<T>(
+        &mut self,
+        asked: Result<Result<T, AgentError>, tokio::time::error::Elapsed>,
+    ) -> Result<T, AgentError> {
+        match asked {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) => Err(self.autopsy(e).await),
             Err(_) => {
                 let how = self.child.end(Duration::ZERO).await.how;
@@ -138,8 +186,7 @@ impl WorkerProcess {
             generation: lease.generation,
             top,
         };
-        self.child.link.send(&order, &[]).await?;
-        match self.child.link.receive().await? {
+        match self.put(&order).await? {
             Report::Answer { ranked, cpu_us, .. } => Ok(Outcome::Answer { ranked, cpu_us }),
             Report::Gone => Ok(Outcome::Nothing("the frame was written over".into())),
             Report::Failed { why } => Ok(Outcome::Nothing(why)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use noroshi_engine::GoldenReport;
 use noroshi_model::{Digest, EngineKind, VariantName};
+use noroshi_protocol::{FrameId, Rest, Term};
 use serde::{Deserialize, Serialize};
 
 use crate::ring::Geometry;
@@ -57,9 +58,17 @@ pub enum Order {
         /// How many labels to answer.
         top: u8,
     },
+    /// Keep the input that was answered last: its answer became a result, of which people may
+    /// ask. No report; only for models that explain.
+    Remember,
+    /// Say why a frame was answered as it was.
+    Explain {
+        /// Which.
+        frame: FrameId,
+    },
 }
 
-/// From the worker: exactly one for each order but `Ring` and `DropRing`.
+/// From the worker: exactly one for each order but `Ring`, `DropRing` and `Remember`.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
     /// The sandbox is closed.
@@ -68,6 +77,8 @@ pub enum Report {
     Loaded {
         /// How the golden inputs went.
         golden: Option<GoldenReport>,
+        /// Whether the model can say why.
+        explains: bool,
     },
     /// The model can't be run; the worker is of no more use.
     Refused {
@@ -85,9 +96,26 @@ pub enum Report {
     },
     /// The frame is no longer in its slot.
     Gone,
+    /// The frame that is asked about is not kept any more, or never was.
+    Forgotten,
+    /// Why the frame was answered as it was.
+    Explained(Why),
     /// The model gave no usable answer for the frame.
     Failed {
         /// Why, for people.
         why: String,
     },
+}
+
+/// Why a frame was answered as it was; see [`noroshi_protocol::Explanation`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// Index of the label.
+    pub label: u32,
+    /// Its score.
+    pub score: f64,
+    /// Its greatest terms.
+    pub terms: Vec<Term>,
+    /// The other ones.
+    pub rest: Rest,
 }

@@ -11,7 +11,10 @@ use noroshi_engine::{
     warm,
 };
 use noroshi_model::{EngineKind, MAX_MANIFEST_BYTES, Manifest, VariantName};
+use noroshi_protocol::FrameId;
 
+use super::memory::Memory;
+use super::why::why;
 use super::{Order, Report};
 use crate::AgentError;
 use crate::link::ChildLink;
@@ -42,6 +45,8 @@ pub fn run() -> Result<(), AgentError> {
         model: None,
         rings: HashMap::new(),
         pixels: Vec::new(),
+        last: None,
+        memory: Memory::default(),
     };
     match worker.serve() {
         Err(AgentError::LinkClosed) => Ok(()),
@@ -88,6 +93,9 @@ struct Worker {
     rings: HashMap<u64, Reader>,
     /// The last frame's, used again: a frame is some hundred pages of fresh memory otherwise.
     pixels: Vec<u8>,
+    /// The frame that was answered last; its input is the preprocessor's.
+    last: Option<FrameId>,
+    memory: Memory,
 }
 
 impl Worker {
@@ -99,7 +107,10 @@ impl Worker {
                 }
                 Order::Load { variant, test } => {
                     let report = match self.load(&variant, test) {
-                        Ok(golden) => Report::Loaded { golden },
+                        Ok(golden) => Report::Loaded {
+                            golden,
+                            explains: self.explains(),
+                        },
                         Err(e) => Report::Refused { why: e.to_string() },
                     };
                     self.link.send(&report)?;
@@ -122,6 +133,11 @@ impl Worker {
                 } => {
                     let report = self.infer(ring, slot, generation, top);
                     noroshi_service::failpoint::pass("worker.before_answer");
+                    self.link.send(&report)?;
+                }
+                Order::Remember => self.remember(),
+                Order::Explain { frame } => {
+                    let report = self.explain(frame);
                     self.link.send(&report)?;
                 }
             }
@@ -188,16 +204,46 @@ impl Worker {
         let prepared = Frame::rgb(header.width, header.height, &self.pixels)
             .and_then(|frame| model.prepare(&frame));
         let input_us = micros_since(began);
+        self.last = None;
         match prepared.and_then(|()| model.classify_prepared(usize::from(top))) {
-            Ok(answer) => Report::Answer {
-                ranked: answer
-                    .ranked
-                    .iter()
-                    .map(|score| (score.index as u32, score.score))
-                    .collect(),
-                cpu_us: micros_since(began),
-                input_us,
-            },
+            Ok(answer) => {
+                self.last = Some(header.id);
+                Report::Answer {
+                    ranked: answer
+                        .ranked
+                        .iter()
+                        .map(|score| (score.index as u32, score.score))
+                        .collect(),
+                    cpu_us: micros_since(began),
+                    input_us,
+                }
+            }
+            Err(e) => Report::Failed { why: e.to_string() },
+        }
+    }
+
+    fn explains(&mut self) -> bool {
+        let model = self.model.as_mut();
+        model.is_some_and(|model| model.engine().explainer().is_some())
+    }
+
+    fn remember(&mut self) {
+        if let (Some(frame), Some(model)) = (self.last.take(), &mut self.model) {
+            let input = model.preprocessor().tensor().clone();
+            self.memory.keep(frame, input);
+        }
+    }
+
+    fn explain(&mut self, frame: FrameId) -> Report {
+        let (Some(input), Some(model)) = (self.memory.find(frame), &mut self.model) else {
+            return Report::Forgotten;
+        };
+        let spec = model.preprocessor().spec().clone();
+        let Some(explainer) = model.engine().explainer() else {
+            return Report::Forgotten;
+        };
+        match explainer.explain(input) {
+            Ok(explanation) => Report::Explained(why(&explanation, &spec)),
             Err(e) => Report::Failed { why: e.to_string() },
         }
     }

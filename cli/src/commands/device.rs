@@ -106,16 +106,7 @@ async fn send(
         DeviceCommand::RestartWorker => "restart_worker",
     };
     let body = json!({ "kind": kind, "pipeline": pipeline });
-    let path = format!("/devices/{device}/commands");
-    let sent = api.post(&path, &body).await?;
-    let id = field(&sent, "id");
-    let answered = loop {
-        let command = api.get(&format!("{path}/{id}")).await?;
-        if field(&command, "state") != "sent" {
-            break command;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    };
+    let answered = super::ask::send(api, device, &body).await?;
     if as_json {
         output::json(&answered)?;
     } else {

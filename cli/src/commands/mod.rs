@@ -1,12 +1,15 @@
 //! What each command does.
 
+mod ask;
 mod device;
 mod enrol_token;
 mod events;
+mod explain;
 mod login;
 mod model;
 mod password;
 mod pipeline;
+mod results;
 mod rollout;
 mod site;
 mod watch;
@@ -51,6 +54,8 @@ async fn with_cloud(arguments: Arguments) -> Result<(), Failure> {
         Command::Pipeline(command) => pipeline::run(&api, command, json).await,
         Command::Rollout(command) => rollout::run(&api, command, json).await,
         Command::Watch(command) => watch::run(&api, &command, json).await,
+        Command::Results(wanted) => results::run(&api, &wanted, json).await,
+        Command::Explain { result } => explain::run(&api, &result, json).await,
         Command::Events(wanted) => events::run(&api, &wanted, json).await,
     }
 }

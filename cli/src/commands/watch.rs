@@ -119,7 +119,8 @@ fn show(topic: &str, payload: &[u8], as_json: bool) -> Result<(), Failure> {
         return output::json(&line);
     }
     println!(
-        "{device:<14} {pipeline:<12} {:<24} {:>5.1} %   {} v{}",
+        "{:<34} {:<24} {:>5.1} %   {} v{}",
+        format!("{device}/{pipeline}/{}", field(&live, "sequence")),
         field(&live, "label"),
         live["score"].as_f64().unwrap_or_default() * 100.0,
         field(&live, "model"),

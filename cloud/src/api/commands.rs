@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use noroshi_protocol::{CommandKind, PipelineId};
+use noroshi_protocol::{CommandKind, DeviceId, PipelineId, Seen};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,14 +22,17 @@ const LONGEST_S: u64 = 24 * 60 * 60;
 pub(crate) struct Command {
     id: String,
     device: String,
-    /// `diag`, `purge` or `restart_worker`.
+    /// `diag`, `purge`, `restart_worker` or `explain`.
     kind: String,
+    /// The pipeline that it is about, if it is about one.
     pipeline: Option<String>,
     created_ms: u64,
     not_after_ms: u64,
     /// `sent`, `done`, `failed`, `refused` or `expired`.
     state: String,
-    /// The reply.
+    /// The reply. To `explain` it is a JSON object: `model`, `version`, `variant`, `label`, `score`
+    /// and what that is the sum of, `terms` (each with `part`, `index`, `name`, `value`) and `rest`
+    /// (`count`, `value`).
     text: String,
 }
 
@@ -37,12 +40,15 @@ pub(crate) struct Command {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCommand {
-    /// `diag`, `purge` or `restart_worker`.
+    /// `diag`, `purge`, `restart_worker` or `explain`.
     kind: String,
     /// The pipeline of `restart_worker`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pipeline: Option<PipelineId>,
+    /// The result that `explain` asks about.
+    #[serde(default)]
+    result: Option<i64>,
     /// Seconds until the device does not obey it any more; five minutes if left out.
     #[serde(default)]
     ttl_s: Option<u64>,
@@ -87,9 +93,10 @@ pub(crate) async fn create(
     if !(1..=LONGEST_S).contains(&seconds) {
         return Err(Error::invalid(format!("ttl_s must be 1 to {LONGEST_S}")).into());
     }
+    let what = kind(&api, &device, &new).await?;
     let row = api
         .cloud
-        .send_command(&device, kind(&new)?, seconds * 1000)
+        .send_command(&device, what, seconds * 1000)
         .await?;
     Ok((
         StatusCode::ACCEPTED,
@@ -97,17 +104,44 @@ pub(crate) async fn create(
     ))
 }
 
-fn kind(new: &NewCommand) -> Result<CommandKind> {
-    match (new.kind.as_str(), &new.pipeline) {
-        ("diag", None) => Ok(CommandKind::Diag),
-        ("purge", None) => Ok(CommandKind::Purge),
-        ("restart_worker", Some(pipeline)) => Ok(CommandKind::RestartWorker(pipeline.clone())),
-        ("restart_worker", None) => Err(Error::invalid(
-            "restart_worker needs the pipeline whose worker is meant",
+async fn kind(api: &Api, device: &DeviceId, new: &NewCommand) -> Result<CommandKind> {
+    match (new.kind.as_str(), &new.pipeline, new.result) {
+        ("diag", None, None) => Ok(CommandKind::Diag),
+        ("purge", None, None) => Ok(CommandKind::Purge),
+        ("restart_worker", Some(pipeline), None) => {
+            Ok(CommandKind::RestartWorker(pipeline.clone()))
+        }
+        ("explain", None, Some(result)) => {
+            Ok(CommandKind::Explain(seen(api, device, result).await?))
+        }
+        ("restart_worker", ..) => Err(Error::invalid(
+            "restart_worker needs the pipeline whose worker is meant, and nothing else",
         )),
-        ("diag" | "purge", Some(_)) => Err(Error::invalid("diag and purge take no pipeline")),
-        _ => Err(Error::invalid("kind is diag, purge or restart_worker")),
+        ("explain", ..) => Err(Error::invalid(
+            "explain needs the result that is meant, and nothing else",
+        )),
+        ("diag" | "purge", ..) => Err(Error::invalid("diag and purge take nothing else")),
+        _ => Err(Error::invalid(format!(
+            "kind is one of {}",
+            CommandKind::WORDS.join(", ")
+        ))),
     }
+}
+
+/// The frame that one of the device's results is about.
+async fn seen(api: &Api, device: &DeviceId, result: i64) -> Result<Seen> {
+    let row = api.cloud.store.result(result).await?;
+    if row.device != device.as_str() {
+        return Err(Error::not_found(
+            "result of this device",
+            result.to_string(),
+        ));
+    }
+    let pipeline = row.pipeline.parse();
+    Ok(Seen {
+        pipeline: pipeline.map_err(|error| Error::corrupt("result", error))?,
+        frame: row.frame()?,
+    })
 }
 
 /// A device's commands, newest first.

@@ -71,6 +71,7 @@ use super::{
         rollouts::resume,
         rollouts::revert,
         records::results,
+        records::show,
         records::events,
         records::statistics,
     )

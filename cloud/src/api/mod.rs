@@ -183,6 +183,7 @@ fn work() -> Router<Arc<Api>> {
         .route("/api/v1/rollouts/{rollout}/resume", post(rollouts::resume))
         .route("/api/v1/rollouts/{rollout}/revert", post(rollouts::revert))
         .route("/api/v1/results", get(records::results))
+        .route("/api/v1/results/{result}", get(records::show))
         .route("/api/v1/events", get(records::events))
         .route("/api/v1/statistics", get(records::statistics))
 }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::caller::Reader;
-use super::input::{PageQuery, Query, list};
+use super::input::{PageQuery, Query, id, list};
 use super::problem::ApiResult;
 use crate::error::{Error, Result};
 use crate::store::{
@@ -122,6 +122,8 @@ pub(crate) struct ResultQuery {
     device: Option<String>,
     site: Option<String>,
     pipeline: Option<String>,
+    /// With this place in its stream.
+    sequence: Option<u64>,
     /// Received at or after this time.
     since_ms: Option<u64>,
     limit: Option<u32>,
@@ -239,9 +241,22 @@ pub(crate) async fn results(
         site: query.site,
         name: query.pipeline,
         since_ms: query.since_ms,
+        sequence: query.sequence,
     };
     let page = api.cloud.store.results(&filter, &page).await?;
     Ok(axum::Json(page.try_map(result)?.into()))
+}
+
+/// One result.
+#[utoipa::path(get, path = "/api/v1/results/{result}", tag = "results",
+    params(("result" = i64, Path)), responses((status = 200, body = ResultRow)))]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    _: Reader,
+    Path(asked): Path<String>,
+) -> ApiResult<axum::Json<ResultRow>> {
+    let row = api.cloud.store.result(id("result", &asked)?).await?;
+    Ok(axum::Json(result(row)?))
 }
 
 /// Events, newest first.
@@ -258,6 +273,7 @@ pub(crate) async fn events(
         site: query.site,
         name: query.kind,
         since_ms: query.since_ms,
+        sequence: None,
     };
     let page = api.cloud.store.events(&filter, &page).await?;
     Ok(axum::Json(page.try_map(event)?.into()))

@@ -259,5 +259,6 @@ fn application(devices: &[&str]) -> Value {
 
 mod access;
 mod certificates;
+mod commands;
 mod flows;
 mod tokens;

@@ -55,6 +55,8 @@ pub(crate) struct DevicePipeline {
     pub(crate) cpu_us_p95: u32,
     /// Resident bytes of its worker.
     pub(crate) memory: u64,
+    /// Whether it can say why it answers as it does.
+    pub(crate) explains: bool,
 }
 
 /// An update on a device.
@@ -146,6 +148,7 @@ fn pipelines(report: &Reported) -> Vec<DevicePipeline> {
             cpu_us_p50: one.figures.cpu_us_p50,
             cpu_us_p95: one.figures.cpu_us_p95,
             memory: one.figures.memory,
+            explains: one.explains,
         }
     };
     report.pipelines.iter().map(one).collect()

@@ -12,9 +12,9 @@ pub struct CommandRow {
     pub id: String,
     /// The device.
     pub device: String,
-    /// `diag`, `purge` or `restart_worker`.
+    /// The word of its kind, such as `diag`.
     pub kind: String,
-    /// The pipeline of `restart_worker`.
+    /// The pipeline that it is about, if it is about one.
     pub pipeline: Option<String>,
     /// Unix milliseconds.
     pub created_ms: i64,

@@ -1,9 +1,10 @@
 //! Results and events as they are read.
 
+use noroshi_protocol::FrameId;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Page, PageRequest, Store, signed};
-use crate::error::Result;
+use super::{Page, PageRequest, Store, signed, unsigned};
+use crate::error::{Error, Result};
 
 /// Which records are asked for; nothing means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +17,8 @@ pub struct RecordFilter {
     pub name: Option<String>,
     /// Received at or after this time, Unix milliseconds.
     pub since_ms: Option<u64>,
+    /// With this place in its stream.
+    pub sequence: Option<u64>,
 }
 
 /// A stored result.
@@ -83,6 +86,7 @@ macro_rules! newest_first {
             "SELECT * FROM ", $table, " WHERE ", $($first,)+ " AND id < ?1
                AND (?2 IS NULL OR device = ?2) AND (?3 IS NULL OR site = ?3)
                AND (?4 IS NULL OR ", $name, " = ?4) AND (?5 IS NULL OR received_ms >= ?5)
+               AND (?7 IS NULL OR sequence = ?7)
              ORDER BY id DESC LIMIT ?6"
         )
     };
@@ -116,6 +120,18 @@ impl Recorded for EventRow {
     }
 }
 
+impl ResultRow {
+    /// The frame that was answered.
+    pub fn frame(&self) -> Result<FrameId> {
+        let source = self.frame_source.as_slice().try_into();
+        let source = source.map_err(|_| Error::corrupt("result", "a frame without its source"))?;
+        Ok(FrameId {
+            source: u64::from_be_bytes(source),
+            number: unsigned(self.frame_number),
+        })
+    }
+}
+
 impl Store {
     /// Results, newest first.
     pub async fn results(
@@ -124,6 +140,15 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<ResultRow>> {
         self.newest(filter, request).await
+    }
+
+    /// One result.
+    pub async fn result(&self, id: i64) -> Result<ResultRow> {
+        let row = sqlx::query_as("SELECT * FROM result WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.ok_or_else(|| Error::not_found("result", id.to_string()))
     }
 
     /// Events, newest first.
@@ -147,6 +172,7 @@ impl Store {
             .bind(&filter.name)
             .bind(filter.since_ms.map(signed))
             .bind(request.fetch())
+            .bind(filter.sequence.map(signed))
             .fetch_all(&self.reader)
             .await?;
         Ok(request.page(rows, |row: &R| row.id().to_string()))

@@ -421,6 +421,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/results/{result}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One result. */
+        get: operations["get_results_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rollouts": {
         parameters: {
             query?: never;
@@ -766,14 +783,19 @@ export interface components {
             created_ms: number;
             device: string;
             id: string;
-            /** @description `diag`, `purge` or `restart_worker`. */
+            /** @description `diag`, `purge`, `restart_worker` or `explain`. */
             kind: string;
             /** Format: int64 */
             not_after_ms: number;
+            /** @description The pipeline that it is about, if it is about one. */
             pipeline: string | null;
             /** @description `sent`, `done`, `failed`, `refused` or `expired`. */
             state: string;
-            /** @description The reply. */
+            /**
+             * @description The reply. To `explain` it is a JSON object: `model`, `version`, `variant`, `label`, `score`
+             *     and what that is the sum of, `terms` (each with `part`, `index`, `name`, `value`) and `rest`
+             *     (`count`, `value`).
+             */
             text: string;
         };
         /** @description A page of a list. */
@@ -944,6 +966,8 @@ export interface components {
             cpu_us_p95: number;
             /** Format: int32 */
             crashes: number;
+            /** @description Whether it can say why it answers as it does. */
+            explains: boolean;
             /**
              * Format: int64
              * @description Frames answered since its worker started.
@@ -1158,10 +1182,15 @@ export interface components {
         };
         /** @description A command to be sent. */
         NewCommand: {
-            /** @description `diag`, `purge` or `restart_worker`. */
+            /** @description `diag`, `purge`, `restart_worker` or `explain`. */
             kind: string;
             /** @description The pipeline of `restart_worker`. */
             pipeline?: string | null;
+            /**
+             * Format: int64
+             * @description The result that `explain` asks about.
+             */
+            result?: number | null;
             /**
              * Format: int64
              * @description Seconds until the device does not obey it any more; five minutes if left out.
@@ -2710,6 +2739,8 @@ export interface operations {
                 device?: string;
                 site?: string;
                 pipeline?: string;
+                /** @description With this place in its stream. */
+                sequence?: number;
                 /** @description Received at or after this time. */
                 since_ms?: number;
                 limit?: number;
@@ -2727,6 +2758,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResultRowList"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_results_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                result: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultRow"];
                 };
             };
             /** @description What went wrong, and what to do about it. */

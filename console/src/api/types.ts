@@ -14,6 +14,7 @@ export type EnrolmentToken = Schemas["EnrolmentToken"];
 export type EventRow = Schemas["EventRow"];
 export type Model = Schemas["Model"];
 export type ModelVersion = Schemas["ModelVersion"];
+export type NewCommand = Schemas["NewCommand"];
 export type NewRollout = Schemas["NewRollout"];
 export type Organisation = Schemas["Organisation"];
 export type Pipeline = Schemas["Pipeline"];

@@ -29,6 +29,10 @@ function Status({ device }: { device: DeviceDetail }) {
   );
 }
 
+function explaining({ pipelines }: DeviceDetail): string[] {
+  return pipelines.filter(({ explains }) => explains).map(({ pipeline }) => pipeline);
+}
+
 function Content({ device }: { device: DeviceDetail }) {
   const report = readReport(device.reported);
   return (
@@ -51,7 +55,7 @@ function Content({ device }: { device: DeviceDetail }) {
       <Columns>
         <Stack gap="lg">
           <DeviceLive site={device.site} device={device.id} />
-          <DeviceResults device={device.id} />
+          <DeviceResults device={device.id} explaining={explaining(device)} />
         </Stack>
         <Stack gap="lg">
           <DeviceRecord device={device} report={report} />

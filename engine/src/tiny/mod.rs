@@ -17,9 +17,9 @@ use std::io::Read;
 use std::path::Path;
 
 use noroshi_model::{ElementType, Precision};
-use noroshi_tiny::{Answer, Family, Intake, MAX_FILE_BYTES, Model};
+use noroshi_tiny::{Answer, Explanation, Family, Intake, MAX_FILE_BYTES, Model};
 
-use crate::engine::{Engine, TensorDescription, batch_of};
+use crate::engine::{Engine, Explainer, TensorDescription, batch_of};
 use crate::error::{EngineError, Result};
 use crate::tensor::{Tensor, TensorData};
 
@@ -29,8 +29,6 @@ pub const INPUT: &str = "row";
 pub const OUTPUT: &str = "scores";
 /// Bytes of the largest file.
 pub(crate) const MAX_BYTES: u64 = MAX_FILE_BYTES as u64;
-/// The version of the file format, told as the engine's version.
-pub(crate) const VERSION: &str = "1";
 /// How a file begins.
 const MAGIC: &[u8] = b"NTM";
 
@@ -161,6 +159,26 @@ impl Engine for TinyEngine {
         }
         let width = numbers.len() / batch;
         Ok(vec![Tensor::f32(vec![batch, width], numbers)?])
+    }
+
+    fn explainer(&self) -> Option<&dyn Explainer> {
+        Some(self)
+    }
+}
+
+impl Explainer for TinyEngine {
+    fn explain(&self, input: &Tensor) -> Result<Explanation> {
+        let why = match input.data() {
+            TensorData::U8(row) => self.model.explain(row),
+            TensorData::F32(numbers) => {
+                (self.model.intake.bytes(numbers)).and_then(|row| self.model.explain(&row))
+            }
+            _ => {
+                let text = "an explanation is of a row of bytes or numbers";
+                return Err(EngineError::Input(text.to_owned()));
+            }
+        };
+        why.map_err(|error| EngineError::Input(error.to_string()))
     }
 }
 

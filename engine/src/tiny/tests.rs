@@ -132,3 +132,29 @@ fn a_file_tells_what_it_is_and_bounds_hold() {
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains("at most 16777216 are read"), "{refused}");
 }
+
+#[test]
+fn an_explanation_sums_to_the_score_of_the_label() {
+    let table = table();
+    for model in models() {
+        let engine = opened(&model);
+        let row = table.row(7);
+        let (input, answer) = if element(&model) == ElementType::U8 {
+            (bytes(vec![1, 1, 2, 3], row), model.answer(row).unwrap())
+        } else {
+            let numbers: Vec<f32> = row.iter().map(|&value| f32::from(value) / 256.0).collect();
+            let answer = model.answer_numbers(&numbers).unwrap();
+            (Tensor::f32(vec![1, 1, 2, 3], numbers).unwrap(), answer)
+        };
+        let why = engine.explainer().unwrap().explain(&input).unwrap();
+        let sum: f64 = why.terms.iter().map(|term| term.value).sum();
+        let score = answer.scores[usize::from(answer.label)];
+        assert_eq!((why.label, why.score), (answer.label, score));
+        assert!(
+            (sum - score).abs() <= 1e-6 * score.abs().max(1.0),
+            "{sum} {score}"
+        );
+        let short = bytes(vec![1, 1, 1, 3], &row[..3]);
+        assert!(engine.explainer().unwrap().explain(&short).is_err());
+    }
+}

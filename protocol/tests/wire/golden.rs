@@ -68,6 +68,7 @@ fn reading_inverts_writing() {
     round_trip::<Ack>(&samples["ack"]);
     round_trip::<Choice>(&samples["choice"]);
     round_trip::<Command>(&samples["command"]);
+    round_trip::<Command>(&samples["command-explain"]);
     round_trip::<Reply>(&samples["reply"]);
     round_trip::<EnrolRequest>(&samples["enrol-request"]);
     round_trip::<EnrolAnswer>(&samples["enrol-answer"]);
@@ -112,4 +113,46 @@ fn batches_stay_small() {
         "{} bytes for two",
         bytes.len()
     );
+}
+
+#[test]
+fn the_head_of_a_command_is_read_whatever_its_kind() {
+    /// A command of a version to come.
+    #[derive(serde::Serialize)]
+    struct Newer<K> {
+        org: OrgId,
+        device: DeviceId,
+        enrolment: u32,
+        id: CommandId,
+        not_after_ms: u64,
+        what: K,
+        more: u8,
+    }
+
+    fn check<K: serde::Serialize>(what: K) {
+        let command = Command::from_cbor(&crate::samples::cbor()["command"]).unwrap();
+        let newer = Newer {
+            org: command.org.clone(),
+            device: command.device.clone(),
+            enrolment: command.enrolment,
+            id: command.id.clone(),
+            not_after_ms: command.not_after_ms,
+            what,
+            more: 7,
+        };
+        let bytes = serde_cbor::ser::to_vec_packed(&newer).unwrap();
+        let refused = Command::from_cbor(&bytes).unwrap_err();
+        assert!(
+            matches!(refused, DecodeError::Malformed { .. }),
+            "{refused}"
+        );
+        let head = CommandHead::from_cbor(&bytes).unwrap();
+        assert_eq!((head.org, head.device), (command.org, command.device));
+        assert_eq!((head.enrolment, head.id), (command.enrolment, command.id));
+        assert_eq!(head.not_after_ms, command.not_after_ms);
+    }
+
+    check("dance");
+    check(std::collections::BTreeMap::from([(99, "waltz")]));
+    check((99, ["waltz"]));
 }

@@ -216,6 +216,7 @@ pub(crate) fn reported() -> Reported {
                 cpu_us_p95: 5_100,
                 memory: 50 << 20,
             },
+            explains: false,
         }],
         update: Some(UpdateReport {
             plan: "r-1-w0-a0".parse().unwrap(),
@@ -256,6 +257,19 @@ fn command() -> Command {
         id: "c-1".parse().unwrap(),
         not_after_ms: 1_764_000_060_000,
         what: CommandKind::RestartWorker("door".parse().unwrap()),
+    }
+}
+
+fn explain() -> Command {
+    Command {
+        what: CommandKind::Explain(Seen {
+            pipeline: "door".parse().unwrap(),
+            frame: FrameId {
+                source: 0xfeed,
+                number: 12,
+            },
+        }),
+        ..command()
     }
 }
 
@@ -321,6 +335,7 @@ pub(crate) fn cbor() -> BTreeMap<&'static str, Vec<u8>> {
             .to_cbor(),
         ),
         ("command", command().to_cbor()),
+        ("command-explain", explain().to_cbor()),
         (
             "command-envelope",
             Envelope::seal(Domain::Command, &command(), &key(5)).to_cbor(),

@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use noroshi_compress::views::Photo;
 use noroshi_engine::tiny::{INPUT, OUTPUT};
-use noroshi_engine::{Classifier, ModelSource, Options, open};
+use noroshi_engine::{Classifier, ModelSource, Options, Preprocessor, open};
 use noroshi_model::{
     Activation, ColorOrder, ElementType, EngineKind, InputSpec, Layout, Normalization, OutputSpec,
     Resize,
 };
+use noroshi_protocol::{Explanation, Part};
 use noroshi_tests::assets::{Role, photos};
 use noroshi_tests::fleet::Source;
 use noroshi_tests::{Fleet, tiny};
@@ -69,9 +70,11 @@ async fn release(fleet: &Fleet, seed: u32, golden: &str) -> Result<Vec<u8>> {
     Ok(std::fs::read(model)?)
 }
 
-/// The label, and its score, that this machine answers to the picture.
-fn host(model: &[u8], picture: &Path) -> Result<(&'static str, f64)> {
-    let input = InputSpec {
+/// Names that are no numbers are in the order of their letters.
+const LABELS: [&str; 3] = ["left", "middle", "top"];
+
+fn input() -> InputSpec {
+    InputSpec {
         name: INPUT.to_owned(),
         height: SIDE,
         width: SIDE,
@@ -80,7 +83,11 @@ fn host(model: &[u8], picture: &Path) -> Result<(&'static str, f64)> {
         color: ColorOrder::Gray,
         resize: Resize::Stretch,
         normalization: Normalization::NONE,
-    };
+    }
+}
+
+/// The label, and its score, that this machine answers to the picture.
+fn host(model: &[u8], picture: &Path) -> Result<(&'static str, f64)> {
     let output = OutputSpec {
         name: OUTPUT.to_owned(),
         activation: Activation::Logits,
@@ -88,12 +95,10 @@ fn host(model: &[u8], picture: &Path) -> Result<(&'static str, f64)> {
     let source = ModelSource::Bytes(model);
     let engine = open(EngineKind::Tiny, source, &Options::default())?;
     let photo = Photo::open(picture)?;
-    let best = Classifier::new(engine, &input, &output, 3)?
+    let best = Classifier::new(engine, &input(), &output, 3)?
         .classify(&photo.frame()?, 1)?
         .best();
-    // Names that are no numbers are in the order of their letters.
-    let name = ["left", "middle", "top"][best.index];
-    Ok((name, f64::from(best.score)))
+    Ok((LABELS[best.index], f64::from(best.score)))
 }
 
 /// Whether the newest result of the device says what this machine does.
@@ -112,6 +117,48 @@ async fn agrees(
     ensure!(
         said["label"] == label && near,
         "{said}, here {label} {score}"
+    );
+    Ok(())
+}
+
+/// The device says why: what it says is what this machine's copy of the model says, and sums to
+/// the score.
+async fn explained(fleet: &Fleet, id: &str, model: &[u8], picture: &Path) -> Result<()> {
+    let newest = format!("{id}/door");
+    let said = fleet.noroshi(&["explain", &newest]).await?;
+    let said: Explanation = serde_json::from_value(said["explanation"].clone())?;
+    ensure!((said.sum() - said.score).abs() < 1e-6, "{said:?}");
+    let photo = Photo::open(picture)?;
+    let mut preprocessor = Preprocessor::new(&input())?;
+    let host = preprocessor.run(&photo.frame()?)?.clone();
+    let engine = open(
+        EngineKind::Tiny,
+        ModelSource::Bytes(model),
+        &Options::default(),
+    )?;
+    let explainer = engine.explainer().context("the engine explains")?;
+    let host = explainer.explain(&host)?;
+    ensure!((host.score - said.score).abs() < 1e-6, "{host:?}, {said:?}");
+    ensure!(said.label == LABELS[usize::from(host.label)], "{said:?}");
+    let pixel = said
+        .terms
+        .iter()
+        .any(|term| term.name.starts_with("pixel "));
+    ensure!(pixel || said.terms[0].part != Part::Column, "{said:?}");
+    // By its id too; a result that is of no device's last ones says so.
+    let listed = fleet
+        .noroshi(&["results", "--device", id, "--limit", "1"])
+        .await?;
+    let number = listed[0]["id"].to_string();
+    let again = fleet.noroshi(&["explain", &number]).await?;
+    ensure!(again["result"]["id"] == listed[0]["id"], "{again}");
+    let unknown = fleet
+        .noroshi_output(&["explain", &format!("{id}/door/0")])
+        .await?;
+    let text = String::from_utf8_lossy(&unknown.stderr);
+    ensure!(
+        !unknown.status.success() && text.contains("not kept"),
+        "{text}"
     );
     Ok(())
 }
@@ -154,6 +201,7 @@ fn a_model_of_a_few_kilobytes_runs_in_the_fleet() {
             ensure!(rollout["state"] == "succeeded", "{rollout}");
             runs(&api, &id, 2).await?;
             agrees(&api, &id, &second, &picture).await?;
+            explained(fleet, &id, &second, &picture).await?;
             let shown = device(&api, &id).await.map_err(anyhow::Error::msg)?;
             ensure!(shown.to_string().contains("small"), "{shown}");
             Ok(())

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use noroshi_protocol::{Assignment, PipelineId, PipelineState};
+use noroshi_protocol::{Assignment, FrameId, PipelineId, PipelineState};
 use noroshi_service::clock::SessionClock;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -32,6 +32,22 @@ pub(in crate::daemon) enum Order {
     },
     /// Start the worker again.
     Restart,
+    /// Answer a question about what runs.
+    Ask(Question),
+}
+
+/// A question about what a pipeline runs.
+pub(in crate::daemon) struct Question {
+    pub(in crate::daemon) about: About,
+    /// The reply's text, or why there is none. Who asked may be gone.
+    pub(in crate::daemon) answer: oneshot::Sender<Result<String, String>>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::daemon) enum About {
+    /// Why a frame was answered as it was.
+    Explain(FrameId),
 }
 
 /// What a pipeline tells the controller.
@@ -53,6 +69,8 @@ pub(in crate::daemon) struct PipelineStatus {
     pub(in crate::daemon) figures: Figures,
     pub(in crate::daemon) skipped: u64,
     pub(in crate::daemon) worker: Option<u32>,
+    /// Whether the model can say why.
+    pub(in crate::daemon) explains: bool,
 }
 
 /// What a pipeline needs of the agent.

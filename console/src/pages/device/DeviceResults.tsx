@@ -1,13 +1,22 @@
 import { Table, Text } from "@mantine/core";
 
 import { useDeviceResults } from "../../api/devices";
+import { useMay } from "../../api/session";
 import { Answer } from "../../parts/Answer";
 import { Empty } from "../../parts/Empty";
 import { Panel } from "../../parts/Panel";
 import { dateTime, percent, timeOfDay } from "../../text/format";
+import { ResultWhy } from "./ResultWhy";
+
+interface Props {
+  device: string;
+  /** Pipelines that can say why. */
+  explaining: string[];
+}
 
 /** The newest stored results. */
-export function DeviceResults({ device }: { device: string }) {
+export function DeviceResults({ device, explaining }: Props) {
+  const mayAsk = useMay("operate") && explaining.length > 0;
   return (
     <Panel title="Recent results" flush>
       <Answer query={useDeviceResults(device)} waiting="Fetching the results">
@@ -22,6 +31,7 @@ export function DeviceResults({ device }: { device: string }) {
                   <Table.Th>Label</Table.Th>
                   <Table.Th ta="right">Score</Table.Th>
                   <Table.Th>Model</Table.Th>
+                  {mayAsk && <Table.Th aria-label="Why" />}
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
@@ -35,6 +45,11 @@ export function DeviceResults({ device }: { device: string }) {
                         {result.model} v{result.version}
                       </Text>
                     </Table.Td>
+                    {mayAsk && (
+                      <Table.Td ta="right">
+                        {explaining.includes(result.pipeline) && <ResultWhy result={result} />}
+                      </Table.Td>
+                    )}
                   </Table.Tr>
                 ))}
               </Table.Tbody>
