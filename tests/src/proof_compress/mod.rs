@@ -6,6 +6,7 @@ mod compile;
 mod curve;
 mod distillation;
 mod fitnets;
+mod kernels;
 mod pruning;
 mod ptq;
 mod taught;
@@ -57,5 +58,10 @@ const ROWS: &[Row] = &[
         name: "curve",
         settings: curve::SETTINGS,
         run: curve::run,
+    },
+    Row {
+        name: "kernels",
+        settings: "",
+        run: kernels::run,
     },
 ];
