@@ -19,6 +19,7 @@
 
 mod attention;
 mod augment;
+mod binarize;
 pub mod data;
 mod distill;
 mod error;
@@ -44,6 +45,7 @@ mod weights;
 
 pub use attention::Attention;
 pub use augment::Augmentation;
+pub use binarize::{Binarization, Binarized, Body, OneBit, Twin, binarize};
 pub use distill::{hint, shift_class};
 pub use error::{Error, Result};
 pub use examples::{Examples, Targets};

@@ -171,6 +171,11 @@ impl Dataset {
         self.len() == 0
     }
 
+    /// Whether samples are an array of bytes.
+    pub fn is_bytes(&self) -> bool {
+        matches!(&self.samples, Samples::Array(array) if matches!(array.numbers(), Numbers::U8(_)))
+    }
+
     /// The samples.
     pub fn samples(&self) -> &Samples {
         &self.samples

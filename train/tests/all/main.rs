@@ -1,5 +1,6 @@
 //! The trainer from outside: against candle's plain graph, and against ONNX Runtime.
 
+mod binarize;
 mod candle_epoch;
 mod candle_graph;
 mod channels;
