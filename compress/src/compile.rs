@@ -10,6 +10,7 @@ use noroshi_engine::{Engine, ModelSource, Options, Tensor, open, process_cpu};
 use noroshi_model::{Blob, Digest, ElementType, EngineKind};
 use serde::Serialize;
 
+use crate::binary::is_packed;
 use crate::inspect::{count_operators, inspect};
 use crate::release::blob_of;
 use crate::statistics::median;
@@ -158,11 +159,12 @@ pub fn compile_packed(
 }
 
 /// The header of a compiled file, and what runs the file at `path`: one with a header is compiled,
-/// any other is taken for ONNX.
+/// one may be a packed network of one-bit weights, any other is taken for ONNX.
 pub(crate) fn kind_of(path: &Path) -> Result<(EngineKind, Option<Header>)> {
     let header = read_header(path)?;
     let kind = match header {
         Some(_) => EngineKind::OnnxCompiled,
+        None if is_packed(path)? => EngineKind::Binary,
         None => EngineKind::OnnxRuntime,
     };
     Ok((kind, header))

@@ -63,7 +63,7 @@ pub use prune::{
     prune_channels_in_steps, prune_pattern, prune_pattern_and_retrain, read_sparse, write_sparse,
 };
 pub use random::Random;
-pub use recipe::{Binarization, Recipe};
+pub use recipe::{Recipe, SignChoice};
 pub use score::{Score, score};
 pub use shape::Shape;
 pub use teacher::{EngineTeacher, Teacher};

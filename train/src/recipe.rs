@@ -43,15 +43,15 @@ pub struct Recipe {
     /// networks need it (Courbariaux et al. 2016).
     pub measure_statistics: bool,
     /// How layers that are seen by their signs choose them while they are taught.
-    #[serde(skip_serializing_if = "Binarization::is_deterministic")]
-    pub binarization: Binarization,
+    #[serde(skip_serializing_if = "SignChoice::is_deterministic")]
+    pub signs: SignChoice,
 }
 
 /// How the sign of a weight is chosen in a pass that teaches. Answers always use the plain sign:
 /// it is what is shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Binarization {
+pub enum SignChoice {
     /// The sign itself (Courbariaux et al. 2015, BinaryConnect, equation 1).
     #[default]
     Deterministic,
@@ -60,7 +60,7 @@ pub enum Binarization {
     Stochastic,
 }
 
-impl Binarization {
+impl SignChoice {
     const fn is_deterministic(&self) -> bool {
         matches!(self, Self::Deterministic)
     }
@@ -83,7 +83,7 @@ impl Default for Recipe {
             patience: 0,
             keep_best: false,
             measure_statistics: false,
-            binarization: Binarization::Deterministic,
+            signs: SignChoice::Deterministic,
         }
     }
 }

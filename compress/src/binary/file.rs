@@ -13,7 +13,7 @@ use crate::{Error, Result};
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Whether the file at `path` begins like a packed network.
-fn is_packed(path: &Path) -> Result<bool> {
+pub(crate) fn is_packed(path: &Path) -> Result<bool> {
     let mut first = Vec::new();
     let file = File::open(path).map_err(Error::file(path))?;
     let head = file.take(MAGIC.len() as u64).read_to_end(&mut first);

@@ -32,16 +32,17 @@ pub struct Answers {
 }
 
 impl Model {
-    /// Opens an ONNX file, with its external data, a compiled one, or a GGUF or safetensors file
-    /// that carries its graph, for samples of `data`.
+    /// Opens an ONNX file, with its external data, a compiled one, a GGUF or safetensors file that
+    /// carries its graph, or a packed network of one-bit weights, for samples of `data`.
     pub fn open(path: &Path, data: &Dataset, options: &noroshi_engine::Options) -> Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         if matches!(ending, Some("gguf" | "safetensors")) {
             let engine = open(EngineKind::Candle, ModelSource::Path(path), options)?;
             return Self::new(engine, data);
         }
-        if let (EngineKind::OnnxCompiled, _) = kind_of(path)? {
-            let engine = open(EngineKind::OnnxCompiled, ModelSource::Path(path), options)?;
+        let (kind, _) = kind_of(path)?;
+        if kind != EngineKind::OnnxRuntime {
+            let engine = open(kind, ModelSource::Path(path), options)?;
             return Self::new(engine, data);
         }
         let file = noroshi_onnx::read(path)?;

@@ -145,7 +145,7 @@ impl Comparison {
     }
 }
 
-/// Evaluates the ONNX file at `path`; `seen` hears how many samples are done.
+/// Evaluates the file at `path`, which [`Model::open`] opens; `seen` hears how many samples are done.
 pub fn evaluate(
     path: &Path,
     data: &Dataset,

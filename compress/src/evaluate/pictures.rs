@@ -4,6 +4,7 @@ use std::path::Path;
 
 use noroshi_model::{ColorOrder, ElementType, InputSpec, Layout, Normalization, Resize};
 
+use crate::binary;
 use crate::inspect::inspect_file;
 use crate::{Error, Result};
 
@@ -23,8 +24,16 @@ pub enum Convention {
 /// Pixels of a picture's shorter side for 7 of the crop.
 const SHORT_SIDE: u32 = 8;
 
-/// How pictures become the only input of the ONNX file at `path`, whose sizes say the rest.
+/// How pictures become the only input of the ONNX file at `path`, whose sizes say the rest. A
+/// packed network of one-bit weights says all of it by itself.
 pub fn picture_input(path: &Path, convention: Convention) -> Result<InputSpec> {
+    // Pictures are made numbers here, and rounded to what the model takes.
+    if let Some(network) = binary::packed(path)? {
+        return Ok(InputSpec {
+            dtype: ElementType::F32,
+            ..binary::picture_input(&network)?
+        });
+    }
     let seen = inspect_file(path)?;
     let refused = || {
         let inputs: Vec<_> = seen.inputs.iter().map(ToString::to_string).collect();

@@ -2,19 +2,12 @@
 
 use std::path::Path;
 
-use noroshi_engine::binary::{Element, Layout as Order, Network};
+use noroshi_engine::binary::{Layout as Order, Network};
 use noroshi_model::{ElementType, EngineKind, Layout, Manifest, Precision, Requirements, Variant};
 
 use super::{Comparison, Seen};
 use crate::Result;
-use crate::binary::packed;
-
-const fn element(network: &Network) -> ElementType {
-    match network.input.element {
-        Element::F32 => ElementType::F32,
-        Element::U8 => ElementType::U8,
-    }
-}
+use crate::binary::{element, packed};
 
 impl Seen {
     pub(super) fn of_packed(network: &Network) -> Result<Self> {

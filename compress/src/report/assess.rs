@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use noroshi_engine::isa;
+use noroshi_model::EngineKind;
 use noroshi_train::data::Dataset;
 use serde::Serialize;
 
@@ -78,7 +79,7 @@ pub struct Assessment {
     pub rounds: usize,
 }
 
-/// Assesses the ONNX files of `variants` beside that of `original`; `seen` hears of each sample.
+/// Assesses the files of `variants`, ONNX or packed networks of one-bit weights, beside that of `original`; `seen` hears of each sample.
 pub fn assess(
     original: &Path,
     variants: &[PathBuf],
@@ -104,13 +105,14 @@ pub fn assess(
         if options.rounds > 0 {
             let times = times([original, path], data, options)?;
             let [first, second] = &times;
-            let engine = noroshi_model::EngineKind::OnnxRuntime.word();
-            let latency = |times: &[f64]| EngineTime {
-                engine,
-                cpu_ms: median(times).unwrap_or(0.0),
+            let latency = |path: &Path, times: &[f64]| -> Result<EngineTime> {
+                Ok(EngineTime {
+                    engine: kind_of(path)?.0.word(),
+                    cpu_ms: median(times).unwrap_or(0.0),
+                })
             };
-            whole.original.latency = vec![latency(first)];
-            own.latency = vec![latency(second)];
+            whole.original.latency = vec![latency(original, first)?];
+            own.latency = vec![latency(path, second)?];
             cpu_ratio = ratio(first, second);
         }
         whole.variants.push(Assessed {
@@ -154,9 +156,9 @@ fn name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Histograms of the largest weights.
+/// Histograms of the largest weights; none of compiled ones and of those of one bit.
 fn largest(path: &Path) -> Result<Vec<WeightHistogram>> {
-    if let (_, Some(_)) = kind_of(path)? {
+    if kind_of(path)?.0 != EngineKind::OnnxRuntime {
         // The runtime's own format keeps its weights to itself.
         return Ok(Vec::new());
     }

@@ -10,9 +10,10 @@ use std::fmt;
 use std::path::Path;
 
 use noroshi_engine::{Engine, ModelSource, Tensor, isa, open, process_cpu};
-use noroshi_model::{Agreement, EngineKind, Precision};
+use noroshi_model::{Agreement, Precision};
 use serde::Serialize;
 
+use crate::binary;
 use crate::compile::kind_of;
 use crate::evaluate::top;
 use crate::inspect::{grouped, inspect_file};
@@ -163,8 +164,8 @@ pub fn compare(
         worst = worst.min(decibels);
     }
     let times = times(&mut engines, inputs, options)?;
-    for (side, times) in sides.iter_mut().zip(&times) {
-        let engine = EngineKind::OnnxRuntime.word();
+    for ((side, times), path) in sides.iter_mut().zip(&times).zip([original, variant]) {
+        let engine = kind_of(path)?.0.word();
         let latency = median(times).map(|cpu_ms| EngineTime { engine, cpu_ms });
         side.latency.extend(latency);
     }
@@ -197,6 +198,16 @@ fn side(path: &Path) -> Result<Side> {
             parameters: facts.parameters,
             macs: facts.macs,
             peak_memory_bytes: facts.peak_memory,
+            latency: Vec::new(),
+        });
+    }
+    if let Some(seen) = binary::inspect(path)? {
+        return Ok(Side {
+            bytes: seen.bytes,
+            precision: Precision::Binary,
+            parameters: seen.parameters,
+            macs: seen.macs,
+            peak_memory_bytes: seen.peak_memory,
             latency: Vec::new(),
         });
     }
@@ -290,7 +301,10 @@ impl fmt::Display for Report {
             row(name, grouped(of(left)), grouped(of(right)), Some(ratio))?;
         }
         for (left, right) in left.latency.iter().zip(&right.latency) {
-            let name = format!("CPU ms, {}", left.engine);
+            let name = match (left.engine, right.engine) {
+                (one, other) if one == other => format!("CPU ms, {one}"),
+                (one, other) => format!("CPU ms, {one}, {other}"),
+            };
             let text = |time: f64| format!("{time:.2}");
             let ratio = Some(right.cpu_ms / left.cpu_ms);
             row(&name, text(left.cpu_ms), text(right.cpu_ms), ratio)?;

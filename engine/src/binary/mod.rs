@@ -17,6 +17,7 @@ mod file;
 mod finish;
 mod kernels;
 mod network;
+mod outline;
 mod pack;
 mod read;
 mod rows;
@@ -31,6 +32,7 @@ pub use kernels::{BitProduct, ByteProduct, Isa, Kernels};
 pub use network::{
     Border, Element, Finish, Input, Layer, Layout, Network, Pool, Product, Weights, Window,
 };
+pub use outline::{Flow, Outline};
 pub use pack::{BitMatrix, ByteMatrix, pack_signs};
 pub use shape::{Figures, MAX_LAYERS, Shape};
 pub use single::SingleProduct;

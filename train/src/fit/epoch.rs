@@ -33,8 +33,8 @@ pub(super) fn teach(
         batches::gather(data, places, recipe, number, pass);
         let wanted = wanted(data, places, pass, wish)?;
         let seed = Random::of(recipe.seed, &[number, step as u64, 1]).bits();
-        let binarization = recipe.binarization;
-        pass.forward(net, places.len(), Mode::Teach { seed, binarization });
+        let signs = recipe.signs;
+        pass.forward(net, places.len(), Mode::Teach { seed, signs });
         let (answers, gradient) = pass.output_and_gradient();
         let wanted = Wanted {
             classes: &wanted.0,

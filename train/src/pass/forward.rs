@@ -6,7 +6,7 @@ use crate::kernel::{activation, add, convolution, depthwise, normalize, pool};
 use crate::layer::{Activation, Layer, Pooling};
 use crate::net::{Net, Node, Role};
 use crate::random::Random;
-use crate::recipe::Binarization;
+use crate::recipe::SignChoice;
 use crate::shape::Shape;
 use crate::weights::{self, Weights};
 
@@ -119,7 +119,7 @@ fn see(node: &Node, slot: &mut Slot, mode: Mode, place: usize) {
     match mode {
         Mode::Teach {
             seed,
-            binarization: Binarization::Stochastic,
+            signs: SignChoice::Stochastic,
         } if view == Weights::Sign && !node.frozen => {
             let mut random = Random::of(seed, &[place as u64, 0x7369_676e]);
             weights::draw(real, &mut random, &mut slot.seen);

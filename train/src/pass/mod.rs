@@ -6,7 +6,7 @@ mod forward;
 mod tests;
 
 use crate::net::{Net, Value};
-use crate::recipe::Binarization;
+use crate::recipe::SignChoice;
 use crate::weights;
 
 /// What a pass is for.
@@ -19,15 +19,15 @@ pub(crate) enum Mode {
         /// Unlike that of every other batch.
         seed: u64,
         /// How signs of weights are chosen.
-        binarization: Binarization,
+        signs: SignChoice,
     },
 }
 
 impl Mode {
     /// A batch to be taught by, with plain signs.
     pub(crate) const fn teach(seed: u64) -> Self {
-        let binarization = Binarization::Deterministic;
-        Self::Teach { seed, binarization }
+        let signs = SignChoice::Deterministic;
+        Self::Teach { seed, signs }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Smaller networks that keep what the large one knows.
 
 use noroshi_train::{
-    Attention, Binarization, Criterion, Examples, Loss, Net, Pruning, Random, Recipe, Shape,
-    Targets, Trainer, Weights, fit, hint, kept, prune_and_retrain, read_sparse, score, shift_class,
+    Attention, Criterion, Examples, Loss, Net, Pruning, Random, Recipe, Shape, SignChoice, Targets,
+    Trainer, Weights, fit, hint, kept, prune_and_retrain, read_sparse, score, shift_class,
     write_sparse,
 };
 
@@ -170,7 +170,7 @@ fn drawn_signs_teach_and_plain_ones_are_shipped() {
         .relu();
     let net = net.dense(3).normalize().build().unwrap();
     let drawn = Recipe {
-        binarization: Binarization::Stochastic,
+        signs: SignChoice::Stochastic,
         rate: 1e-2,
         measure_statistics: true,
         ..recipe(60)
@@ -183,7 +183,7 @@ fn drawn_signs_teach_and_plain_ones_are_shipped() {
     let (first, again) = (taught(&drawn), taught(&drawn));
     assert_eq!(first.digest(), again.digest());
     let plain = Recipe {
-        binarization: Binarization::Deterministic,
+        signs: SignChoice::Deterministic,
         ..drawn
     };
     assert_ne!(taught(&plain).digest(), first.digest());
