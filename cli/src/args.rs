@@ -1,5 +1,6 @@
 //! The command line.
 
+mod binarize;
 mod codegen;
 mod compile;
 mod compress;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use binarize::{Binarize, Body, Inner};
 pub(crate) use codegen::{Codegen, CodegenTarget, Layout};
 pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
@@ -190,6 +192,8 @@ pub(crate) enum Model {
     Check(Check),
     /// Search the best model of a few kilobytes within a budget, of the rows of a CSV.
     Train(Train),
+    /// Teach a network of one-bit weights beside its float twin, and pack it.
+    Binarize(Box<Binarize>),
     /// Write source for a microcontroller, and tell what it will take there.
     Codegen(Codegen),
     /// Compress what a folder orders, within limits. Used by the cloud.
@@ -235,15 +239,15 @@ pub(crate) struct Push {
     /// A variant as NAME=FILE, best first; may be given several times.
     #[arg(long = "variant", required = true, value_parser = variant)]
     pub variants: Vec<(String, PathBuf)>,
-    /// How pictures become inputs; the model says their size.
-    #[arg(long, value_enum, required_unless_present = "gray")]
+    /// How pictures become inputs; the model says their size, and .nbin files say all of it.
+    #[arg(long, value_enum)]
     pub preset: Option<Convention>,
     /// Pictures become gray ones of this size, such as 28x28, pixel after pixel: for the .ntm
     /// files of `noroshi model train`.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, conflicts_with = "preset")]
     pub gray: Option<(u32, u32)>,
     /// The classes' names: a JSON array, a text file with one a line, or the .json file that
-    /// `noroshi model train` writes.
+    /// `noroshi model train` and `noroshi model binarize` write.
     #[arg(long)]
     pub labels: PathBuf,
     /// Pictures that every device must answer as this machine does, before it goes live.

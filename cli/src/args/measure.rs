@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// An .onnx file; external data lie beside it.
+    /// An .onnx file, external data beside it; or a packed network, .nbin.
     pub file: PathBuf,
     /// How the numbers of each weight are spread: in the JSON, and as pictures with --plots.
     #[arg(long)]
@@ -110,7 +110,7 @@ pub(crate) struct Data {
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The model: .onnx, or .gguf or .safetensors that carry their graph.
+    /// The model: .onnx, .nbin, or .gguf or .safetensors that carry their graph.
     pub file: PathBuf,
     /// The model that it is compared with, sample by sample.
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `noroshi model …`: the part that needs no cloud is in [`local`], the rest here.
 
+mod binarize;
 mod codegen;
 mod compile;
 mod compress;
@@ -36,6 +37,7 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Recipe(command) => recipe::run(command, json),
         Model::Compare(compare) => local::compare(compare, json),
         Model::Check(check) => local::check(check, json),
+        Model::Binarize(asked) => binarize::run(asked, json),
         Model::Codegen(asked) => codegen::run(asked, json),
         Model::Train(asked) => train::run(asked, json),
         Model::Work(command) => work::run(command),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use noroshi_compress::{Network, Settings, Weights, inspect, pickle, plot, report, views};
+use noroshi_compress::{Network, Settings, Weights, binary, inspect, pickle, plot, report, views};
 use noroshi_model::{
     Digest, InputSpec, MAX_MANIFEST_BYTES, Manifest, ModelId, OutputSpec, VariantName,
 };
@@ -19,6 +19,18 @@ const BARS: usize = 64;
 
 pub(super) fn inspect(command: &args::Inspect, as_json: bool) -> Result<(), Failure> {
     let file = &command.file;
+    if let Some(seen) = binary::inspect(file).tried(file.display())? {
+        if command.weights {
+            return Err(Failure::Usage(
+                "--weights is for float weights; those of a packed network have one bit".into(),
+            ));
+        }
+        if as_json {
+            return output::json(&serde_json::to_value(&seen).tried("the inspection")?);
+        }
+        println!("{seen}");
+        return Ok(());
+    }
     let seen = inspect::inspect_file(file).tried(file.display())?;
     let weights = if command.weights {
         let model = onnx::read(file).tried(file.display())?;

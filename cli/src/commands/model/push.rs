@@ -4,7 +4,7 @@ mod gray;
 
 use std::path::Path;
 
-use noroshi_compress::{evaluate, inspect, release, report, views};
+use noroshi_compress::{binary, evaluate, inspect, release, report, views};
 use noroshi_engine::compiled::read_header;
 use noroshi_model::{Activation, Blob, InputSpec, Label, Latency, Measured, OutputSpec, Task};
 use serde::Deserialize;
@@ -98,12 +98,26 @@ pub(super) fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
     Ok(Label::from_names(names.iter().map(String::as_str)))
 }
 
+/// How pictures become the input, and what the output is.
+fn specs(push: &Push) -> Result<(InputSpec, OutputSpec), Failure> {
+    match (push.gray, push.preset) {
+        (Some(size), _) => return gray::specs(&push.variants[0].1, size),
+        (None, Some(convention)) => return convened(push, convention),
+        (None, None) => {}
+    }
+    for (_, path) in &push.variants {
+        if let Some(network) = binary::packed(path).tried(path.display())? {
+            let input = binary::picture_input(&network).tried(path.display())?;
+            return Ok((input, binary::output_spec(&network)));
+        }
+    }
+    Err(Failure::Usage(
+        "say how pictures become inputs: --preset, or --gray for .ntm files".into(),
+    ))
+}
+
 fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
-    let (input, output) = match (push.gray, push.preset) {
-        (Some(size), _) => gray::specs(&push.variants[0].1, size)?,
-        (None, Some(preset)) => specs(push, preset)?,
-        (None, None) => return Err(Failure::Usage("--preset or --gray is missing".into())),
-    };
+    let (input, output) = specs(push)?;
     let golden = pictures(&push.golden)?;
     let source = push
         .source
@@ -124,11 +138,7 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
             name: name.parse().tried("the variant's name")?,
             path: path.clone(),
             measured: measure(path, &source, if derived { &views } else { own })?,
-            recipe: if derived {
-                push.made_by.clone()
-            } else {
-                "as given".to_owned()
-            },
+            recipe: recipe(path, derived.then_some(&push.made_by))?,
             source: derived.then_some(source_digest),
             tolerance: None,
         });
@@ -157,10 +167,11 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
 
 /// What goes in and comes out, as the first .onnx file among the variants and their source says;
 /// if all are compiled, as the preset's own network has it.
-fn specs(push: &Push, convention: Convention) -> Result<(InputSpec, OutputSpec), Failure> {
+fn convened(push: &Push, convention: Convention) -> Result<(InputSpec, OutputSpec), Failure> {
     let files = push.variants.iter().map(|(_, path)| path);
     for path in files.chain(&push.source) {
-        if read_header(path).tried(path.display())?.is_some() {
+        let compiled = read_header(path).tried(path.display())?.is_some();
+        if compiled || binary::packed(path).tried(path.display())?.is_some() {
             continue;
         }
         let input = evaluate::picture_input(path, convention.into()).tried(path.display())?;
@@ -185,6 +196,14 @@ fn specs(push: &Push, convention: Convention) -> Result<(InputSpec, OutputSpec),
         }
     };
     Ok((preset.input(), preset.output()))
+}
+
+/// How the file at `path` was made, as far as can be told.
+fn recipe(path: &Path, made_by: Option<&String>) -> Result<String, Failure> {
+    if binary::packed(path).tried(path.display())?.is_some() {
+        return Ok("one-bit weights, taught and packed".to_owned());
+    }
+    Ok(made_by.map_or_else(|| "as given".to_owned(), Clone::clone))
 }
 
 /// What the variant costs and how far it agrees with its source, measured here and now.
