@@ -2,6 +2,7 @@
 
 mod config;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -490,13 +491,25 @@ impl Member {
 
     /// Frames that its source's own log names, in order.
     pub fn frames_logged(&self) -> Result<Vec<String>> {
+        let frames = self.log_of_frames().into_iter();
+        Ok(frames.map(|(frame, _)| frame).collect())
+    }
+
+    /// The picture of each frame that its source's own log names.
+    pub fn pictures_logged(&self) -> Result<BTreeMap<String, String>> {
+        Ok(self.log_of_frames().into_iter().collect())
+    }
+
+    /// Frames with their pictures; none before the first.
+    fn log_of_frames(&self) -> Vec<(String, String)> {
         let path = self.folder.join("frames.log");
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let whole = text.lines().filter(|line| line.matches('\t').count() == 2);
-        Ok(whole
-            .filter_map(|line| line.split('\t').next())
-            .map(str::to_owned)
-            .collect())
+        let fields = whole.filter_map(|line| {
+            let mut fields = line.split('\t').map(str::to_owned);
+            Some((fields.next()?, fields.next()?))
+        });
+        fields.collect()
     }
 }
 

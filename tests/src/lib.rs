@@ -17,6 +17,7 @@ pub mod eventually;
 pub mod fleet;
 pub mod models;
 pub mod npy;
+pub mod one_bit;
 pub mod peers;
 pub mod process;
 pub mod proof;

@@ -12,6 +12,7 @@ mod garbage;
 mod impostor;
 mod kilobytes;
 mod links;
+mod one_bit;
 mod results;
 mod revocation;
 mod rollouts;
