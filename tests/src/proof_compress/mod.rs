@@ -1,6 +1,9 @@
 //! `make proof-compress`: the bars of the compression of deep networks.
 
 mod arithmetic;
+mod binary;
+mod binary_clothes;
+mod binary_fleet;
 mod bits;
 mod compile;
 mod curve;
@@ -58,6 +61,21 @@ const ROWS: &[Row] = &[
         name: "curve",
         settings: curve::SETTINGS,
         run: curve::run,
+    },
+    Row {
+        name: "binary",
+        settings: binary::SETTINGS,
+        run: binary::run,
+    },
+    Row {
+        name: "binary_clothes",
+        settings: binary_clothes::SETTINGS,
+        run: binary_clothes::run,
+    },
+    Row {
+        name: "binary_fleet",
+        settings: "",
+        run: binary_fleet::run,
     },
     Row {
         name: "kernels",

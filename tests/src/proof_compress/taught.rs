@@ -28,11 +28,16 @@ const CLASSES: usize = 10;
 impl Pictures {
     /// Numbers in 0..=1.
     pub(super) fn load(name: &str) -> Result<Self> {
+        Self::load_over(name, 255.0)
+    }
+
+    /// Bytes divided by `whole`.
+    pub(super) fn load_over(name: &str, whole: f32) -> Result<Self> {
         let set = datasets::load(name)?;
         ensure!(set.classes == CLASSES, "{name} has {} classes", set.classes);
         Ok(Self {
-            train: examples(&set.train)?,
-            test: examples(&set.test)?,
+            train: examples(&set.train, whole)?,
+            test: examples(&set.test, whole)?,
             labels: set.test.labels,
         })
     }
@@ -45,11 +50,11 @@ impl Pictures {
     }
 }
 
-fn examples(part: &Part) -> Result<Examples> {
+fn examples(part: &Part, whole: f32) -> Result<Examples> {
     let inputs = part
         .floats()
         .into_iter()
-        .map(|value| value / 255.0)
+        .map(|value| value / whole)
         .collect();
     let labels = part.labels.iter().map(|&label| u32::from(label)).collect();
     Ok(Examples::classes(
