@@ -30,7 +30,7 @@ pub(crate) struct Binarize {
     /// The layers between the first and the last.
     #[arg(long, value_enum, default_value_t = Body::Convolutional)]
     pub body: Body,
-    /// Channels, or numbers, of each of those layers; else 24,48,64, or 512,512 if they are dense.
+    /// Channels, or numbers, of each of those layers; else 64,64,128, or 512,512 if they are dense.
     #[arg(long, value_delimiter = ',')]
     pub widths: Vec<usize>,
     /// First and last layer have weights of one bit as well: smaller, less accurate.

@@ -150,7 +150,7 @@ fn teach(asked: &Binarize, learned: &Dataset, as_json: bool) -> Result<Binarized
     let how = Binarization {
         body: match asked.body {
             args::Body::Perceptron => Body::Perceptron(widths(&[512, 512])),
-            args::Body::Convolutional => Body::Convolutional(widths(&[24, 48, 64])),
+            args::Body::Convolutional => Body::Convolutional(widths(&[64, 64, 128])),
         },
         inner: match asked.inner {
             Inner::W1a1 => OneBit::Signs,
