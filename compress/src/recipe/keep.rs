@@ -99,7 +99,7 @@ impl Folder {
             _lock: lock,
         };
         let own = folder.path.join(IDENTITY);
-        match folder.read::<Identity>(&own)? {
+        match Self::read::<Identity>(&own)? {
             Some(known) if known == *identity => {}
             Some(_) => {
                 let text = format!(
@@ -130,7 +130,7 @@ impl Folder {
     }
 
     /// A value that was written; none if there is no such file.
-    pub(super) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
+    pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         if !path.exists() {
             return Ok(None);
         }
@@ -167,7 +167,7 @@ impl Folder {
     }
 
     /// Forgets a training that is finished.
-    pub(super) fn forget(&self, path: &Path) -> Result<()> {
+    pub(super) fn forget(path: &Path) -> Result<()> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::file(path)(error))

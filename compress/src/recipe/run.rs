@@ -128,9 +128,9 @@ fn files(chains: &[Chain], found: &BTreeMap<String, Figures>) -> String {
         .map(ToString::to_string)
         .collect();
     let portable = found.iter().filter(|(name, _)| !compiled.contains(*name));
-    let lines: String = portable
-        .map(|(name, figures)| format!("{name} {}\n", figures.digest))
-        .collect();
+    let lines = portable.fold(String::new(), |lines, (name, figures)| {
+        lines + name + " " + &figures.digest + "\n"
+    });
     Digest::of(lines.as_bytes()).to_string()
 }
 

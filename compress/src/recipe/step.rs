@@ -93,7 +93,7 @@ impl<'a> Bench<'a> {
         };
         self.folder.write(&path, &bytes)?;
         for step in 1..=self.steps(chain.body) {
-            self.folder.forget(&self.folder.checkpoint(&name, step))?;
+            Folder::forget(&self.folder.checkpoint(&name, step))?;
         }
         Ok(path)
     }
@@ -263,7 +263,7 @@ impl<'a> Bench<'a> {
     /// What a file takes and loses, as it was kept, or measured now.
     pub(super) fn measure(&self, name: &str, path: &Path, original: f64) -> Result<Figures> {
         let kept = self.folder.figures(name);
-        if let Some(figures) = self.folder.read(&kept)? {
+        if let Some(figures) = Folder::read(&kept)? {
             return Ok(figures);
         }
         let bytes = std::fs::read(path).map_err(Error::file(path))?;
