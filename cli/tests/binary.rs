@@ -1,38 +1,12 @@
 //! Networks of one-bit weights as a user makes, looks at and releases them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
+use std::path::Path;
+
+use common::{error, json, noroshi};
 use noroshi_train::data::{Array, Numbers, npy};
 use serde_json::Value;
-
-fn noroshi(arguments: &[&str]) -> Output {
-    let home = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("NOROSHI_ONNXRUNTIME").map_or_else(
-        || {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../.cache/assets/onnxruntime/libonnxruntime.so")
-        },
-        PathBuf::from,
-    );
-    Command::new(env!("CARGO_BIN_EXE_noroshi"))
-        .args(arguments)
-        .env("XDG_CONFIG_HOME", home.path())
-        .env("NOROSHI_ONNXRUNTIME", library)
-        .env_remove("NOROSHI_URL")
-        .env_remove("NOROSHI_TOKEN")
-        .output()
-        .unwrap()
-}
-
-fn error(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", error(output));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// Pictures of 8 by 8 bytes that are bright at the top or at the bottom.
 fn arrays(folder: &Path) -> String {

@@ -131,6 +131,10 @@ pub(crate) struct Report {
     /// Timed runs of each, those compared taking turns; 0 leaves time out.
     #[arg(long, default_value_t = 40)]
     pub rounds: usize,
+    /// Try 8 to 2 bits for the original, and each layer of it alone: two more pictures. Takes
+    /// minutes for large networks.
+    #[arg(long)]
+    pub bits: bool,
     /// A web page that needs nothing else.
     #[arg(long)]
     pub page: Option<PathBuf>,

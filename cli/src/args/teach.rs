@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use noroshi_train::Pattern;
 
 use super::Data;
 
@@ -61,13 +62,19 @@ pub(crate) struct Prune {
     /// Steps in which the share goes down, each followed by a training.
     #[arg(long, default_value_t = 2)]
     pub steps: usize,
-    /// A layer that keeps its channels; may be given several times.
+    /// A layer that keeps its channels, or its weights with --pattern; may be given several times.
     #[arg(long)]
     pub spare: Vec<String>,
     /// Where the smaller .onnx file goes.
     #[arg(long)]
     pub output: PathBuf,
-    /// With --method magnitude: a file of the weights that are left alone.
+    /// Of every M weights that follow each other N stay, such as 2:4: the places of those take few
+    /// bits. Layers named by --spare keep all.
+    #[arg(
+        long, value_name = "N:M", conflicts_with_all = ["method", "keep", "by", "steps"],
+    )]
+    pub pattern: Option<Pattern>,
+    /// With --method magnitude or --pattern: a file of the weights that are left alone.
     #[arg(long)]
     pub sparse: Option<PathBuf>,
     /// Timed runs of both models, taking turns; 0 leaves time out.

@@ -8,6 +8,7 @@ mod lesson;
 mod limits;
 mod local;
 mod measure;
+mod pattern;
 mod push;
 mod quantize;
 mod recipe;
@@ -32,7 +33,10 @@ pub(super) fn without_cloud(command: &Model, json: bool) -> Option<Result<(), Fa
         Model::Quantize(quantize) => quantize::run(quantize, json),
         Model::Compile(command) => compile::run(command, json),
         Model::Teach(asked) => lesson::run(asked, json),
-        Model::Prune(prune) => teach::prune(prune, json),
+        Model::Prune(prune) => match prune.pattern {
+            Some(pattern) => pattern::prune(prune, pattern, json),
+            None => teach::prune(prune, json),
+        },
         Model::Finetune(finetune) => teach::finetune(finetune, json),
         Model::Recipe(command) => recipe::run(command, json),
         Model::Compare(compare) => local::compare(compare, json),

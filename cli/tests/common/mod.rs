@@ -74,7 +74,12 @@ pub(crate) fn write_arrays(folder: &Path, (pixels, classes): &(Vec<u8>, Vec<u8>)
 
 /// Writes bytes as an array of this shape.
 pub(crate) fn write_npy(path: &Path, shape: &str, bytes: &[u8]) {
-    let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+    write_array(path, "|u1", shape, bytes);
+}
+
+/// Writes an array in numpy's format.
+pub(crate) fn write_array(path: &Path, kind: &str, shape: &str, bytes: &[u8]) {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     while !(header.len() + 11).is_multiple_of(64) {
         header.push(' ');
     }

@@ -9,7 +9,7 @@ use noroshi_model::EngineKind;
 use noroshi_train::data::Dataset;
 use serde::Serialize;
 
-use super::{EngineTime, Ratio, Side, side};
+use super::{BitWidths, EngineTime, Ratio, Side, side};
 use crate::compile::kind_of;
 use crate::evaluate::{self, Comparison, Evaluation, Groups, Model, Quality};
 use crate::inspect::{WeightHistogram, grouped, histograms};
@@ -73,6 +73,9 @@ pub struct Assessment {
     pub weights: Vec<WeightHistogram>,
     /// What was made of it.
     pub variants: Vec<Assessed>,
+    /// What fewer bits would cost it, where that was asked for ([`super::bit_widths`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<BitWidths>,
     /// The best instruction set of this machine.
     pub isa: &'static str,
     /// Timed runs of each.
@@ -95,6 +98,7 @@ pub fn assess(
         quality: evaluate::evaluate(original, data, groups, evaluated, seen)?,
         weights: largest(original)?,
         variants: Vec::new(),
+        bits: None,
         isa: isa(),
         rounds: options.rounds,
     };
@@ -300,6 +304,9 @@ impl fmt::Display for Assessment {
                 writeln!(f, "CPU time     {}", ratio.told())?;
             }
             variant.comparison.fmt_changes(f)?;
+        }
+        if let Some(bits) = &self.bits {
+            write!(f, "\n{bits}")?;
         }
         writeln!(
             f,

@@ -4,7 +4,10 @@
 //! them, and becomes text, JSON or a page.
 
 pub mod assess;
+mod bits;
 pub mod page;
+
+pub use bits::{BitWidths, bit_widths, noise};
 
 use std::fmt;
 use std::path::Path;

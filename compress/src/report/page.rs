@@ -37,6 +37,9 @@ pub fn pictures(seen: &Assessment) -> Vec<(String, Plot)> {
             plot::pareto("Quality against time", cost, called, &by_time),
         ));
     }
+    if let Some(bits) = &seen.bits {
+        pictures.extend(bits.pictures(&seen.name));
+    }
     for variant in &seen.variants {
         let losses: Vec<(String, f64)> = variant
             .comparison
@@ -99,6 +102,16 @@ pub fn html_with(seen: &Assessment, search: Option<(&str, &[(String, Plot)])>) -
     models(seen, &mut page);
     for variant in &seen.variants {
         changes(variant, &mut page);
+    }
+    if let Some(bits) = &seen.bits {
+        let (calibrated, measured) = (bits.calibrated, bits.measured);
+        add(
+            &mut page,
+            format_args!(
+                "<p>Fewer bits after training: calibrated with {calibrated} samples, measured on \
+                 {measured} others. A layer alone: all others stay float.</p>\n"
+            ),
+        );
     }
     draw(&pictures(seen), &mut page);
     let (isa, rounds) = (seen.isa, seen.rounds);

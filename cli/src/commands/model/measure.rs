@@ -4,7 +4,7 @@ use std::path::Path;
 
 use noroshi_compress::evaluate::{self, Convention, Groups};
 use noroshi_compress::plot::Plot;
-use noroshi_compress::report::{assess, page};
+use noroshi_compress::report::{assess, bit_widths, page};
 use noroshi_model::{InputSpec, Normalization};
 use noroshi_train::data::{self, Dataset, Location, Numbers, csv, npy};
 use serde_json::Value;
@@ -16,6 +16,8 @@ use crate::output;
 
 /// What stands beside a bar of samples.
 const SAMPLES: &str = "{pos} of {len} samples, {eta} left";
+/// What stands beside a bar of steps.
+const STEPS: &str = "{pos} of {len}  {msg}";
 
 impl From<args::Convention> for Convention {
     fn from(convention: args::Convention) -> Self {
@@ -60,11 +62,22 @@ pub(super) fn report(command: &args::Report, as_json: bool) -> Result<(), Failur
     let rounds = 1 + command.variants.len();
     let bar = output::progress(data.len() * rounds, SAMPLES, as_json)?;
     let (original, variants) = (&command.original, &command.variants);
-    let seen = assess::assess(original, variants, &data, &groups, &options, &mut |_| {
+    let mut seen = assess::assess(original, variants, &data, &groups, &options, &mut |_| {
         bar.inc(1);
     })
     .tried("the assessment")?;
     bar.finish_and_clear();
+    if command.bits {
+        let bar = output::progress(0, STEPS, as_json)?;
+        let evaluated = &options.evaluate;
+        let bits = bit_widths(original, &data, evaluated, &mut |step| {
+            bar.set_length(step.of as u64);
+            bar.set_position(step.done as u64);
+            bar.set_message(step.stage);
+        });
+        seen.bits = Some(bits.tried(original.display())?);
+        bar.finish_and_clear();
+    }
     if let Some(path) = &command.page {
         let html = page::html(&seen).tried("the page")?;
         std::fs::write(path, html).tried(path.display())?;

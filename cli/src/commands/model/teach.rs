@@ -44,7 +44,11 @@ pub(super) struct Halves {
 }
 
 impl Halves {
-    fn read(data: &args::Data, teach: &args::Teach, model: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(
+        data: &args::Data,
+        teach: &args::Teach,
+        model: &Path,
+    ) -> Result<Self, Failure> {
         Self::of(measure::read(data, model)?, teach)
     }
 
