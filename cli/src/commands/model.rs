@@ -5,6 +5,7 @@ mod codegen;
 mod compile;
 mod compress;
 mod lesson;
+mod figures;
 mod limits;
 mod local;
 mod measure;

@@ -19,10 +19,29 @@ export interface Layer {
   decibels: number;
 }
 
+/** How often the model agrees with the float one if its weights have so many bits. */
+export interface Width {
+  bits: number;
+  agreement: number;
+  low: number;
+  high: number;
+  refused: boolean;
+}
+
+/** How the numbers of a weight are spread: counts in equal parts from low to high. */
+export interface Spread {
+  tensor: string;
+  low: number;
+  high: number;
+  counts: number[];
+}
+
 /** What a compression cost. */
 export interface Report {
   points: Candidate[];
   sensitivity: Layer[];
+  bits: Width[];
+  weights: Spread[];
   text: string;
 }
 
@@ -47,11 +66,36 @@ function readLayer(value: unknown): Layer | null {
   return fields && decibels !== null ? { layer: textOf(fields["layer"]), decibels } : null;
 }
 
+function readWidth(value: unknown): Width | null {
+  const fields = fieldsOf(value);
+  const bits = numberOf(fields?.["bits"]);
+  const agreement = numberOf(fields?.["agreement"]);
+  if (!fields || bits === null || agreement === null) return null;
+  return {
+    bits,
+    agreement,
+    low: numberOf(fields["low"]) ?? agreement,
+    high: numberOf(fields["high"]) ?? agreement,
+    refused: fields["refused"] === true,
+  };
+}
+
+function readSpread(value: unknown): Spread | null {
+  const fields = fieldsOf(value);
+  const low = numberOf(fields?.["low"]);
+  const high = numberOf(fields?.["high"]);
+  if (!fields || low === null || high === null) return null;
+  const counts = listOf(fields["counts"], numberOf);
+  return counts.length > 0 ? { tensor: textOf(fields["tensor"]), low, high, counts } : null;
+}
+
 export function readReport(value: unknown): Report {
   const fields = fieldsOf(value) ?? {};
   return {
     points: listOf(fields["points"], readCandidate),
     sensitivity: listOf(fields["sensitivity"], readLayer),
+    bits: listOf(fields["bits"], readWidth),
+    weights: listOf(fields["weights"], readSpread),
     text: textOf(fields["text"]),
   };
 }

@@ -12,7 +12,9 @@ import { Panel } from "../parts/Panel";
 import { counted } from "../text/format";
 import { compressionTone } from "../text/status";
 import classes from "./compression/Compression.module.css";
+import { BitWidths } from "./compression/BitWidths";
 import { Pareto } from "./compression/Pareto";
+import { Spreads } from "./compression/Spreads";
 
 /** Layers that are shown, the most sensitive first. */
 const shown = 16;
@@ -42,13 +44,18 @@ function State({ order }: { order: Compression }) {
 }
 
 function Report({ order }: { order: Compression }) {
-  const { points, sensitivity, text } = readReport(order.report);
+  const { points, sensitivity, bits, weights, text } = readReport(order.report);
   const layers = sensitivity.slice(0, shown);
   return (
     <>
       {points.length > 0 && (
         <Panel title="Agreement against bytes">
           <Pareto candidates={points} />
+        </Panel>
+      )}
+      {bits.length > 0 && (
+        <Panel title="Fewer bits">
+          <BitWidths widths={bits} />
         </Panel>
       )}
       {layers.length > 0 && (
@@ -61,6 +68,11 @@ function Report({ order }: { order: Compression }) {
               text: `${decibels.toFixed(1)} dB`,
             }))}
           />
+        </Panel>
+      )}
+      {weights.length > 0 && (
+        <Panel title="The largest weights">
+          <Spreads weights={weights} />
         </Panel>
       )}
       {text && (

@@ -142,6 +142,13 @@ fn an_upload_becomes_a_version_with_its_report_and_a_hostile_one_a_reason() {
                 sensitive.is_some_and(|layers| !layers.is_empty()),
                 "{order}"
             );
+            for (picture, least) in [("bits", 5), ("weights", 1)] {
+                let drawn = order["report"][picture].as_array();
+                ensure!(
+                    drawn.is_some_and(|all| all.len() >= least),
+                    "{picture}: {order}"
+                );
+            }
 
             let version = api.get("/models/small/versions/1").await?;
             let names: Vec<_> = version["variants"]

@@ -13,7 +13,7 @@ use noroshi_service::files;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::limits;
+use super::{figures, limits};
 use crate::args::{self, Preset};
 use crate::error::{Failure, Tried};
 use crate::output;
@@ -126,7 +126,9 @@ fn work(folder: &Path) -> Result<(), Failure> {
     }
     let manifest = prepared.manifest.to_json().tried("the manifest")?;
     files::write_atomic(&out.join("manifest.json"), &manifest).tried("the manifest")?;
-    let report = told(&beside, &made, measured.len(), calibration.len())?;
+    let mut report = told(&beside, &made, measured.len(), calibration.len())?;
+    report["bits"] = figures::bits(&study, &goal, &options)?;
+    report["weights"] = figures::weights(&model)?;
     files::write_atomic(&out.join("report.json"), report.to_string().as_bytes()).tried("the report")
 }
 
