@@ -14,3 +14,4 @@ mod networks;
 mod quantize;
 mod recipe;
 mod release;
+mod sparse_speed;
