@@ -44,6 +44,7 @@ fn run(engine: &mut dyn Engine) -> Result<(), EngineError> {
         layout: Layout::Nchw,
         color: ColorOrder::Rgb,
         resize: Resize::CenterCrop { short_side: 256 },
+        features: None,
         normalization: Normalization::IMAGENET,
     })?;
     let pixels: Vec<u8> = (0..512 * 512 * 3).map(|i| (i * 7 % 251) as u8).collect();

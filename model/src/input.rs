@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ElementType;
+use crate::{ElementType, Features};
 
 /// One image input of a model: what the engine must be given for a frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub struct InputSpec {
     pub resize: Resize,
     /// What is done to each value in 0..=255.
     pub normalization: Normalization,
+    /// What the model's file computes of its input, where that is a window of samples: as many
+    /// numbers as there are pixels, sample after sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
 }
 
 /// Order of an image tensor's dimensions.
@@ -156,6 +160,21 @@ impl InputSpec {
         {
             return Some("input.resize.center_crop.short_side must cover the input".into());
         }
-        None
+        self.features
+            .as_ref()
+            .and_then(|one| self.features_fault(one))
+    }
+
+    fn features_fault(&self, features: &Features) -> Option<String> {
+        if let Some(fault) = features.fault() {
+            return Some(format!("input.{fault}"));
+        }
+        let numbers: usize = self.shape().iter().product();
+        (numbers != features.numbers()).then(|| {
+            format!(
+                "input.features: windows of {} numbers for {numbers} values",
+                features.numbers()
+            )
+        })
     }
 }

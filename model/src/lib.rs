@@ -4,6 +4,7 @@
 
 mod capability;
 mod digest;
+mod features;
 mod filter;
 mod input;
 mod manifest;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use capability::{Architecture, Capabilities, Runtime, TINY_VERSION, isa_of};
 pub use digest::{Digest, DigestError};
+pub use features::{Bands, Cepstrum, FeaturePart, Features, Statistic};
 pub use filter::Filter;
 pub use input::{ColorOrder, InputSpec, Layout, Normalization, Resize};
 pub use manifest::{MAX_MANIFEST_BYTES, MAX_MODEL_BYTES, Manifest, ManifestError, Provenance};

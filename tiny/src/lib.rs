@@ -16,6 +16,7 @@ pub mod csv;
 mod descend;
 mod error;
 pub mod fastfood;
+pub mod features;
 pub mod forest;
 mod format;
 pub mod import;

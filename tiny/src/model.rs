@@ -3,6 +3,7 @@
 use crate::bonsai::{Bonsai, BonsaiFloat};
 use crate::boosted::Boosted;
 use crate::error::{Result, TinyError, data, file};
+use crate::features::Windowed;
 use crate::forest::Forest;
 use crate::protonn::{ProtoNn, ProtoNnFloat};
 
@@ -44,6 +45,8 @@ pub enum Intake {
     Bytes,
     /// 256 steps from a low bound, for each column.
     Scaled(Vec<Scale>),
+    /// They are windows of samples: features of a window become the row.
+    Windows(Windowed),
 }
 
 /// 256 steps of one column; what lies beyond the ends is taken as the end.
@@ -144,6 +147,14 @@ impl Scale {
 }
 
 impl Intake {
+    /// How many numbers become a row of `columns` bytes.
+    pub fn numbers(&self, columns: u16) -> usize {
+        match self {
+            Self::Bytes | Self::Scaled(_) => usize::from(columns),
+            Self::Windows(windowed) => windowed.features().numbers(),
+        }
+    }
+
     /// The bytes of a row. NaN, infinity and, for a model of bytes, any number that is none are
     /// refused: an answer to them would mean nothing.
     pub fn bytes(&self, row: &[f32]) -> Result<Vec<u8>> {
@@ -161,6 +172,7 @@ impl Intake {
                 .zip(row)
                 .map(|(scale, &value)| scale.byte(value))
                 .collect()),
+            Self::Windows(windowed) => windowed.row_of_numbers(row),
         }
     }
 }
@@ -188,15 +200,27 @@ impl Model {
         })
     }
 
-    /// Answers a row of numbers as the sensor gives them.
+    /// Answers a row of numbers as the sensor gives them, or a window of them, sample after
+    /// sample, if that is what the model takes.
     pub fn answer_numbers(&self, row: &[f32]) -> Result<Answer> {
-        if row.len() != usize::from(self.columns) {
+        let wanted = self.intake.numbers(self.columns);
+        if row.len() != wanted {
             return Err(TinyError::Columns {
-                wanted: usize::from(self.columns),
+                wanted,
                 given: row.len(),
             });
         }
         self.answer(&self.intake.bytes(row)?)
+    }
+
+    /// Answers a window of samples, sample after sample.
+    pub fn answer_window(&self, window: &[i16]) -> Result<Answer> {
+        match &self.intake {
+            Intake::Windows(windowed) => self.answer(&windowed.row(window)?),
+            Intake::Bytes | Intake::Scaled(_) => {
+                Err(data("this model takes rows, not windows of samples"))
+            }
+        }
     }
 
     /// The classes of many rows, one after the other.

@@ -61,6 +61,7 @@ mod tests {
             layout: Layout::Nchw,
             color: ColorOrder::Gray,
             resize: Resize::Stretch,
+            features: None,
             normalization: Normalization::NONE,
         }
     }

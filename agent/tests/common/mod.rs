@@ -289,6 +289,7 @@ pub fn model_files(version: u32) -> (Manifest, Vec<Vec<u8>>) {
             layout: Layout::Nchw,
             color: ColorOrder::Rgb,
             resize: Resize::Stretch,
+            features: None,
             normalization: Normalization {
                 scale: 1.0 / 255.0,
                 ..Normalization::NONE

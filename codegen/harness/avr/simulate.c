@@ -1,9 +1,10 @@
 /* Runs a firmware of firmware.c on an emulated ATmega328P over rows from a file.
  *
- * simulate ELF ROWS ANSWERS COLUMNS FEATURES LABEL SCORES SCORE_BYTES HEAP
+ * simulate ELF ROWS ANSWERS COLUMNS FEATURES LABEL SCORES SCORE_BYTES HEAP CYCLES
  *
  * FEATURES, LABEL, SCORES and HEAP (the first byte behind the variables) are addresses in the
- * data memory. ANSWERS receives for each row the label (2 bytes) and the scores as they lie.
+ * data memory. ANSWERS receives for each row the label (2 bytes) and the scores as they lie,
+ * CYCLES the cycles of each (4 bytes).
  * Prints one line of JSON: rows, cycles (mean, least, most), bytes of stack. */
 #include <simavr/sim_avr.h>
 #include <simavr/sim_elf.h>
@@ -15,7 +16,7 @@
 enum { MARK = 0x3e, PAINT = 0xa5, CYCLES_AT_MOST = 160000000 };
 
 struct run {
-    uint64_t started, sum, least, most;
+    uint64_t started, cycles, sum, least, most;
     uint32_t rows;
     int painted, answered;
 };
@@ -39,6 +40,7 @@ static void marked(struct avr_t *avr, avr_io_addr_t address, uint8_t value, void
         run.started = avr->cycle;
     } else if (value == 2) {
         const uint64_t cycles = avr->cycle - run.started;
+        run.cycles = cycles;
         run.sum += cycles;
         run.least = run.rows == 0 || cycles < run.least ? cycles : run.least;
         run.most = cycles > run.most ? cycles : run.most;
@@ -60,8 +62,8 @@ static int fail(const char *text)
 
 int main(int count, char **arguments)
 {
-    if (count != 10) {
-        return fail("ELF ROWS ANSWERS COLUMNS FEATURES LABEL SCORES SCORE_BYTES HEAP");
+    if (count != 11) {
+        return fail("ELF ROWS ANSWERS COLUMNS FEATURES LABEL SCORES SCORE_BYTES HEAP CYCLES");
     }
     columns = number(arguments[4]);
     features = number(arguments[5]);
@@ -75,8 +77,9 @@ int main(int count, char **arguments)
     }
     avr_t *avr = avr_make_mcu_by_name("atmega328p");
     FILE *rows = fopen(arguments[2], "rb"), *answers = fopen(arguments[3], "wb");
-    if (avr == NULL || rows == NULL || answers == NULL) {
-        return fail("no emulator, rows or answers");
+    FILE *cycles = fopen(arguments[10], "wb");
+    if (avr == NULL || rows == NULL || answers == NULL || cycles == NULL) {
+        return fail("no emulator, rows, answers or cycles");
     }
     avr_init(avr);
     avr->frequency = 16000000;
@@ -97,9 +100,11 @@ int main(int count, char **arguments)
         }
         fwrite(avr->data + label, 1, 2, answers);
         fwrite(avr->data + scores, 1, score_bytes, answers);
+        const uint32_t taken = (uint32_t)run.cycles;
+        fwrite(&taken, sizeof taken, 1, cycles);
     }
-    if (run.rows == 0 || fclose(answers) != 0) {
-        return fail("no rows, or the answers can't be written");
+    if (run.rows == 0 || fclose(answers) != 0 || fclose(cycles) != 0) {
+        return fail("no rows, or the answers or cycles can't be written");
     }
     uint32_t lowest = heap;
     while (lowest < avr->ramend && avr->data[lowest] == PAINT) {

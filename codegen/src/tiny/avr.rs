@@ -110,6 +110,7 @@ pub fn replay(
         address("scores")?.to_string(),
         score_bytes.to_string(),
         address("_end")?.to_string(),
+        "cycles.bin".into(),
     ];
     let simulate = folder.join("simulate").display().to_string();
     let said = tool(folder, &simulate, &arguments)?;

@@ -5,7 +5,7 @@ use noroshi_tiny::protonn::{EXPONENTIALS, ProtoNn, ProtoNnFloat};
 use noroshi_tiny::{Family, Intake, Model, Scale};
 
 use super::write::{filled, float, numbers};
-use super::{File, Layout, SourceError, c_trees, intake_text, is_float};
+use super::{File, Layout, SourceError, c_trees, intake_text, is_float, windows};
 
 const HEAD: &str = include_str!("templates/head.h");
 const STORAGE_AVR: &str = include_str!("templates/storage_avr.c");
@@ -32,6 +32,7 @@ pub(super) fn files(
     let scaled = match &model.intake {
         Intake::Bytes => None,
         Intake::Scaled(scales) => Some(intake(scales)),
+        Intake::Windows(windowed) => Some(windows::c(windowed)),
     };
     let real = |yes: &'static str, no: &'static str| if is_float(model) { yes } else { no };
     let mut values: Values = vec![

@@ -8,6 +8,7 @@ use super::tools::{self, ToolError, read, tool, write};
 use super::{Layout, Target, is_float, source_as};
 
 const REPLAY: &str = include_str!("../../harness/host/replay.c");
+const STREAM: &str = include_str!("../../harness/host/stream.c");
 
 /// Compiles the model's C in `folder`, where any warning is an error, and answers `rows`: how
 /// many differ from the host's answers (class and scores; for models in floating point the class).
@@ -17,10 +18,27 @@ pub fn different(
     rows: &[u8],
     folder: &Path,
 ) -> Result<u64, ToolError> {
+    let answers = answered(model, layout, ("replay.c", REPLAY), rows, folder)?;
+    tools::different(model, rows, &answers)
+}
+
+/// What the model's C says to samples of a stream.
+pub(super) fn streamed(model: &Model, samples: &[u8], folder: &Path) -> Result<Vec<u8>, ToolError> {
+    let layout = Layout::Tables;
+    answered(model, layout, ("stream.c", STREAM), samples, folder)
+}
+
+fn answered(
+    model: &Model,
+    layout: Layout,
+    (name, text): (&str, &str),
+    rows: &[u8],
+    folder: &Path,
+) -> Result<Vec<u8>, ToolError> {
     for file in source_as(model, "host_model", Target::C, layout, &[])? {
         write(&folder.join(file.name), file.text.as_bytes())?;
     }
-    write(&folder.join("replay.c"), REPLAY.as_bytes())?;
+    write(&folder.join(name), text.as_bytes())?;
     write(&folder.join("rows.bin"), rows)?;
     let score = if is_float(model) { "float" } else { "int32_t" };
     let score = format!("-DSCORE={score}");
@@ -32,7 +50,7 @@ pub fn different(
         "-Werror",
         "-pedantic",
         score.as_str(),
-        "replay.c",
+        name,
         "host_model.c",
         "-lm",
         "-o",
@@ -41,5 +59,5 @@ pub fn different(
     tool(folder, "cc", &arguments)?;
     let replay = folder.join("replay").display().to_string();
     tool(folder, &replay, &["rows.bin", "answers.bin"])?;
-    tools::different(model, rows, &read(&folder.join("answers.bin"))?)
+    read(&folder.join("answers.bin"))
 }

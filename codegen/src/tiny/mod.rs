@@ -9,10 +9,12 @@ mod c;
 mod c_trees;
 pub mod host;
 mod rust;
+pub mod stream;
 mod tools;
+mod windows;
 mod write;
 
-use noroshi_tiny::{Family, Intake, Model};
+use noroshi_tiny::{Answer, Family, Intake, Model};
 
 pub use tools::ToolError;
 
@@ -62,6 +64,9 @@ pub enum SourceError {
     /// Trees that no compiler has to take.
     #[error("a tree is nested deeper than C compilers have to take: choose tables")]
     Deep,
+    /// A stream for a model that takes rows.
+    #[error("this model takes rows of numbers, not windows of a stream")]
+    Rows,
     /// Vectors that the model doesn't take.
     #[error(transparent)]
     Model(#[from] noroshi_tiny::TinyError),
@@ -97,8 +102,18 @@ pub fn source_as(
         name: format!("{name}_vectors.csv"),
         text: answered(model, vectors)?,
     });
+    if let Intake::Windows(windowed) = &model.intake {
+        let count = vectors.len() / usize::from(model.columns);
+        files.push(File {
+            name: format!("{name}_windows.csv"),
+            text: windows::answered(model, windowed, count.min(WINDOWS))?,
+        });
+    }
     Ok(files)
 }
+
+/// Windows that are written as test vectors at most: each may have thousands of numbers.
+const WINDOWS: usize = 8;
 
 /// Rows for test vectors, one after the other: bytes by chance, the same for the same count.
 pub fn sample_rows(model: &Model, count: usize) -> Vec<u8> {
@@ -139,18 +154,21 @@ fn check_name(name: &str) -> Result<(), SourceError> {
 fn answered(model: &Model, vectors: &[u8]) -> Result<String, SourceError> {
     let mut text = String::new();
     for row in vectors.chunks(usize::from(model.columns)) {
-        let answer = model.answer(row)?;
-        let mut fields: Vec<String> = row.iter().map(u8::to_string).collect();
-        fields.push(answer.label.to_string());
-        if is_float(model) {
-            fields.extend(answer.scores.iter().map(f64::to_string));
-        } else {
-            fields.extend(answer.integers.iter().map(i32::to_string));
-        }
-        text.push_str(&fields.join(","));
-        text.push('\n');
+        text.push_str(&line(model, row, &model.answer(row)?));
     }
     Ok(text)
+}
+
+/// What was asked, the class, the scores.
+fn line<T: ToString>(model: &Model, asked: &[T], answer: &Answer) -> String {
+    let mut fields: Vec<String> = asked.iter().map(T::to_string).collect();
+    fields.push(answer.label.to_string());
+    if is_float(model) {
+        fields.extend(answer.scores.iter().map(f64::to_string));
+    } else {
+        fields.extend(answer.integers.iter().map(i32::to_string));
+    }
+    fields.join(",") + "\n"
 }
 
 /// What one says of the numbers that a model takes.
@@ -158,5 +176,6 @@ fn intake_text(intake: &Intake) -> &'static str {
     match intake {
         Intake::Bytes => "Rows are bytes: the sensor's numbers as they are.",
         Intake::Scaled(_) => "Rows are bytes: see the intake for how numbers become them.",
+        Intake::Windows(_) => "Rows are bytes: features of windows, which push makes of samples.",
     }
 }

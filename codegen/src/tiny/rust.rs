@@ -9,7 +9,7 @@ use noroshi_tiny::protonn::{EXPONENTIALS, ProtoNn};
 use noroshi_tiny::{Family, Intake, Model};
 
 use super::write::{filled, numbers};
-use super::{File, intake_text};
+use super::{File, intake_text, windows};
 
 const HEAD: &str = include_str!("templates/head.rs.txt");
 
@@ -41,6 +41,7 @@ pub(super) fn file(model: &Model, name: &str) -> File {
             ]
             .concat()
         }
+        Intake::Windows(windowed) => windows::rust(windowed),
     };
     let text = [HEAD, &arrays, template, &intake].concat();
     File {
@@ -49,7 +50,11 @@ pub(super) fn file(model: &Model, name: &str) -> File {
     }
 }
 
-fn array<T: Display>(kind: &str, name: &str, values: impl IntoIterator<Item = T>) -> String {
+pub(super) fn array<T: Display>(
+    kind: &str,
+    name: &str,
+    values: impl IntoIterator<Item = T>,
+) -> String {
     let values: Vec<T> = values.into_iter().collect();
     let length = values.len();
     format!(

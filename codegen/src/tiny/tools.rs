@@ -59,7 +59,7 @@ pub(super) fn labels(answers: &[u8], classes: u16) -> Vec<u16> {
         .collect()
 }
 
-fn answer_bytes(classes: u16) -> usize {
+pub(super) fn answer_bytes(classes: u16) -> usize {
     2 + 4 * usize::from(classes)
 }
 

@@ -149,6 +149,7 @@ pub fn picture_input(network: &Network) -> Result<InputSpec> {
         },
         color,
         resize: Resize::Stretch,
+        features: None,
         normalization: match input.element {
             Element::U8 => Normalization::NONE,
             Element::F32 => Normalization {

@@ -37,6 +37,7 @@ fn a_packed_network_is_released_and_its_manifest_checked() {
             layout: Layout::Nchw,
             color: ColorOrder::Gray,
             resize: Resize::Stretch,
+            features: None,
             normalization: Normalization {
                 scale: 1.0 / 255.0,
                 mean: [0.0; 3],

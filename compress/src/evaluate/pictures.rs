@@ -102,6 +102,7 @@ impl Convention {
                 ColorOrder::Rgb
             },
             resize,
+            features: None,
             normalization,
         }
     }

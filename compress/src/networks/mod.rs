@@ -159,6 +159,7 @@ impl Network {
             resize: Resize::CenterCrop {
                 short_side: (f64::from(side) * SHORT_SIDE).round() as u32,
             },
+            features: None,
             normalization: match self {
                 Self::EfficientNetLite0 => Normalization::EFFICIENTNET_LITE,
                 _ => Normalization::IMAGENET,

@@ -65,6 +65,7 @@ pub(crate) fn color_input() -> InputSpec {
         layout: Layout::Nchw,
         color: ColorOrder::Rgb,
         resize: Resize::Stretch,
+        features: None,
         normalization: Normalization {
             scale: 1.0 / 255.0,
             ..Normalization::NONE

@@ -85,6 +85,7 @@ mod tests {
             layout: Layout::Nchw,
             color: ColorOrder::Rgb,
             resize,
+            features: None,
             normalization: Normalization::NONE,
         }
     }

@@ -25,6 +25,7 @@ fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
         layout: Layout::Nhwc,
         color: ColorOrder::Rgb,
         resize,
+        features: None,
         normalization: Normalization::NONE,
     }
 }

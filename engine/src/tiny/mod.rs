@@ -1,8 +1,10 @@
 //! Models of a few kilobytes, `.ntm` files: trees, forests, ProtoNN, Bonsai, boosted trees.
 //!
 //! The file says how many numbers a row has, not what they are: any tensor of so many numbers is
-//! taken, in its order. A model of bytes takes bytes; one that scales numbers itself takes f32.
-//! For an agent these are pictures for now, gray and as small as the row is long.
+//! taken, in its order. A model of bytes takes bytes; one that scales numbers itself takes f32, and
+//! so does one of windows, whose row is the sensor's numbers, sample after sample: their features
+//! are computed here, in whole numbers, as on a microcontroller. For an agent rows are pictures for
+//! now, gray and as small as the row is long.
 //!
 //! An answer has a number for each class: its score less that of the best. So the best has 0 and
 //! every other less, however large the scores of integer models are: a difference of one unit is
@@ -16,7 +18,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use noroshi_model::{ElementType, Precision};
+use noroshi_model::{ElementType, Features, Precision};
 use noroshi_tiny::{Answer, Explanation, Family, Intake, MAX_FILE_BYTES, Model};
 
 use crate::engine::{Engine, Explainer, TensorDescription, batch_of};
@@ -33,10 +35,12 @@ pub(crate) const MAX_BYTES: u64 = MAX_FILE_BYTES as u64;
 const MAGIC: &[u8] = b"NTM";
 
 /// What a file says of its model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// Numbers of a row.
+    /// Numbers of a row, or of a window.
     pub columns: usize,
+    /// What it computes of a window, where it takes windows.
+    pub features: Option<Features>,
     /// Classes, one number of the answer each.
     pub classes: usize,
     /// What a row is made of: u8 or f32.
@@ -72,7 +76,11 @@ pub fn facts(path: &Path) -> Result<Option<Facts>> {
     let model = read(&bytes)?;
     let work = model.work();
     Ok(Some(Facts {
-        columns: usize::from(model.columns),
+        columns: model.intake.numbers(model.columns),
+        features: match &model.intake {
+            Intake::Windows(windowed) => Some(windowed.features().clone()),
+            Intake::Bytes | Intake::Scaled(_) => None,
+        },
         classes: usize::from(model.classes),
         element: element(&model),
         precision: match model.family {
@@ -93,7 +101,7 @@ fn read(bytes: &[u8]) -> Result<Model> {
 fn element(model: &Model) -> ElementType {
     match model.intake {
         Intake::Bytes => ElementType::U8,
-        Intake::Scaled(_) => ElementType::F32,
+        Intake::Scaled(_) | Intake::Windows(_) => ElementType::F32,
     }
 }
 
@@ -136,7 +144,7 @@ impl Engine for TinyEngine {
 
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let batch = batch_of(self.inputs(), inputs)?;
-        let columns = usize::from(self.model.columns);
+        let columns = self.model.intake.numbers(self.model.columns);
         let given: usize = inputs[0].shape()[1..].iter().product();
         if given != columns {
             return Err(EngineError::Input(format!(

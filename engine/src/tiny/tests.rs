@@ -1,5 +1,6 @@
-use noroshi_model::EngineKind;
+use noroshi_model::{EngineKind, FeaturePart, Features, Statistic};
 use noroshi_tiny::bonsai::BonsaiSettings;
+use noroshi_tiny::features::{Extractor, Step, Windowed};
 use noroshi_tiny::forest::ForestSettings;
 use noroshi_tiny::protonn::ProtoNnSettings;
 use noroshi_tiny::{Scale, Table};
@@ -104,6 +105,65 @@ fn a_picture_of_another_size_or_type_is_refused() {
     let mut scaled = opened(&models()[1]);
     let nan = Tensor::f32(vec![1, 1, 2, 3], vec![f32::NAN; 6]).unwrap();
     assert!(run(&mut *scaled, nan).contains("NaN"));
+}
+
+/// A model of the loudness of windows of two channels.
+fn windows_model() -> Model {
+    let features = Features {
+        channels: 2,
+        length: 8,
+        hop: 4,
+        units: vec![0.5, 1.0],
+        parts: vec![FeaturePart::Statistics(vec![
+            Statistic::Deviation,
+            Statistic::Mean,
+        ])],
+    };
+    let extractor = Extractor::new(&features).unwrap();
+    let step = Step {
+        low: 0,
+        factor: u16::MAX,
+    };
+    let windowed = Windowed::new(extractor, vec![step; 4]).unwrap();
+    let values = (0..40u8).flat_map(|row| [row, 0, 0, 0]).collect();
+    let labels = (0..40).map(|row| row / 20).collect();
+    let table = Table::new(4, 2, values, labels).unwrap();
+    let forest = ForestSettings::tree(2, 1).train(&table).unwrap();
+    Model {
+        intake: Intake::Windows(windowed),
+        columns: 4,
+        classes: 2,
+        family: Family::Forest(forest),
+    }
+}
+
+#[test]
+fn a_model_of_windows_takes_the_sensors_numbers() {
+    let model = windows_model();
+    let mut engine = opened(&model);
+    let mut best = |loud: f32| {
+        let window = (0..16).map(|at| if at % 4 < 2 { loud } else { -loud });
+        let window: Vec<f32> = window.collect();
+        let answer = model.answer_numbers(&window).unwrap();
+        let input = Tensor::f32(vec![1, 1, 8, 2], window).unwrap();
+        let made = engine.run(&[input]).unwrap();
+        let TensorData::F32(scores) = made[0].data() else {
+            panic!("scores are floats");
+        };
+        assert_eq!(scores[usize::from(answer.label)], 0.0);
+        answer.label
+    };
+    // Steps of the first channel are halves: 3 is a deviation of 6, 15 one of 30.
+    assert_eq!((best(3.0), best(15.0)), (0, 1));
+    let wrong = Tensor::f32(vec![1, 1, 2, 2], vec![0.0; 4]).unwrap();
+    let refused = engine.run(&[wrong]).unwrap_err().to_string();
+    assert!(refused.contains("takes 16 numbers"), "{refused}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.ntm");
+    std::fs::write(&path, model.to_bytes()).unwrap();
+    let found = facts(&path).unwrap().unwrap();
+    assert_eq!((found.columns, found.element), (16, ElementType::F32));
+    assert_eq!(found.features.unwrap().length, 8);
 }
 
 #[test]

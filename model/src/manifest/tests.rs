@@ -28,6 +28,7 @@ pub(crate) fn sample() -> Manifest {
             layout: Layout::Nchw,
             color: ColorOrder::Rgb,
             resize: Resize::CenterCrop { short_side: 256 },
+            features: None,
             normalization: Normalization::IMAGENET,
         },
         output: OutputSpec {
@@ -132,6 +133,41 @@ fn unknown_keys_are_refused() {
         Manifest::from_json(text.as_bytes()),
         Err(ManifestError::Malformed(_))
     ));
+}
+
+#[test]
+fn features_of_windows_are_part_of_the_input() {
+    let mut manifest = sample();
+    let without = String::from_utf8(manifest.to_json().unwrap()).unwrap();
+    assert!(
+        !without.contains("\"features\""),
+        "older readers would refuse it"
+    );
+    manifest.input.features = Some(Features {
+        channels: 3,
+        length: 224,
+        hop: 100,
+        units: vec![1.0; 3],
+        parts: vec![FeaturePart::Correlation],
+    });
+    let refused = manifest.to_json().unwrap_err().to_string();
+    assert!(
+        refused.contains("windows of 672 numbers for 150528 values"),
+        "{refused}"
+    );
+    manifest.input.width = 3;
+    manifest.input.color = ColorOrder::Gray;
+    manifest.input.resize = Resize::Stretch;
+    let json = manifest.to_json().unwrap();
+    assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+    manifest.input.features.as_mut().unwrap().hop = 0;
+    assert!(
+        manifest
+            .to_json()
+            .unwrap_err()
+            .to_string()
+            .contains("input.features: the hop")
+    );
 }
 
 proptest! {

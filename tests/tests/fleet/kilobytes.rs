@@ -82,6 +82,7 @@ fn input() -> InputSpec {
         layout: Layout::Nchw,
         color: ColorOrder::Gray,
         resize: Resize::Stretch,
+        features: None,
         normalization: Normalization::NONE,
     }
 }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! All numbers little-endian. `intake` is 0 where the model takes bytes as they are; with 1 a
-//! low bound and a step (f32 each) for each column come before the body. The checksum is over
+//! low bound and a step (f32 each) for each column come before the body; with 2 a description of
+//! features of windows and a low bound and a factor (u16 each) for each column. The checksum is over
 //! everything before it. A version that isn't known is refused.
 
 pub(crate) mod bytes;
@@ -15,6 +16,7 @@ use bytes::{Reader, Writer, crc32};
 use crate::bonsai::{Bonsai, BonsaiFloat};
 use crate::boosted::Boosted;
 use crate::error::{Result, file};
+use crate::features::Windowed;
 use crate::forest::Forest;
 use crate::model::{Family, Intake, Model, Scale};
 use crate::protonn::{ProtoNn, ProtoNnFloat};
@@ -26,6 +28,10 @@ pub const MAX_FILE_BYTES: usize = 16 << 20;
 /// Magic, version, kind, intake, columns, classes.
 const HEAD_BYTES: usize = 10;
 const CHECKSUM_BYTES: usize = 4;
+
+const BYTES: u8 = 0;
+const SCALED: u8 = 1;
+const WINDOWS: u8 = 2;
 
 const FOREST: u8 = 1;
 const PROTONN_FLOAT: u8 = 2;
@@ -41,14 +47,20 @@ impl Model {
         writer.bytes(MAGIC);
         writer.u8(VERSION);
         writer.u8(kind(&self.family));
-        writer.u8(u8::from(matches!(self.intake, Intake::Scaled(_))));
+        writer.u8(match self.intake {
+            Intake::Bytes => BYTES,
+            Intake::Scaled(_) => SCALED,
+            Intake::Windows(_) => WINDOWS,
+        });
         writer.u16(self.columns);
         writer.u16(self.classes);
-        if let Intake::Scaled(scales) = &self.intake {
-            for scale in scales {
+        match &self.intake {
+            Intake::Bytes => {}
+            Intake::Scaled(scales) => scales.iter().for_each(|scale| {
                 writer.f32(scale.low);
                 writer.f32(scale.step);
-            }
+            }),
+            Intake::Windows(windowed) => windowed.write(&mut writer),
         }
         match &self.family {
             Family::Forest(forest) => forest.write(&mut writer, self.columns),
@@ -97,10 +109,11 @@ impl Model {
             return Err(file(format!("{columns} columns and {classes} classes")));
         }
         let intake = match intake {
-            0 => Intake::Bytes,
-            1 => Intake::Scaled(reader.many(usize::from(columns), |reader| {
+            BYTES => Intake::Bytes,
+            SCALED => Intake::Scaled(reader.many(usize::from(columns), |reader| {
                 Scale::new(reader.f32()?, reader.f32()?)
             })?),
+            WINDOWS => Intake::Windows(Windowed::read(reader, columns)?),
             other => return Err(file(format!("an intake of kind {other}"))),
         };
         let family = match kind {

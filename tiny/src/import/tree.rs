@@ -93,7 +93,8 @@ fn greatest_left(limit: f64, rule: Rule, column: usize, intake: &Intake) -> Resu
         return Err(wrong(format!("a threshold of {limit}")));
     }
     let number = |byte: u8| match intake {
-        Intake::Bytes => f64::from(byte),
+        // Features of windows: the dump was trained on the bytes that become of them.
+        Intake::Bytes | Intake::Windows(_) => f64::from(byte),
         Intake::Scaled(scales) => {
             let scale = scales[column];
             f64::from(scale.low()) + f64::from(byte) * f64::from(scale.step())

@@ -9,7 +9,8 @@ use crate::forest::{
 use crate::model::{Family, Intake, Model};
 use crate::protonn::ProtoNnSettings;
 use crate::search::budget::Budget;
-use crate::search::cost::{Kind, Shape};
+use crate::search::cost::{Cost, Kind, Shape};
+use crate::search::intake::taken;
 use crate::table::Table;
 
 /// Leaves of one tree, prototypes and entries that are tried at most.
@@ -154,7 +155,7 @@ pub(super) fn candidates(
         rows: table.len() as u64,
         columns: table.columns() as u64,
         classes: table.classes() as u64,
-        scaled: matches!(intake, Intake::Scaled(_)),
+        intake: taken(intake),
         budget,
         seed,
     };
@@ -171,7 +172,7 @@ pub(super) fn smallest(columns: usize, classes: usize, intake: &Intake) -> Shape
     Shape {
         columns: columns as u64,
         classes: classes as u64,
-        scaled: matches!(intake, Intake::Scaled(_)),
+        intake: taken(intake),
         kind: trees(1, 2, 1),
     }
 }
@@ -180,7 +181,7 @@ struct Plan<'a> {
     rows: u64,
     columns: u64,
     classes: u64,
-    scaled: bool,
+    intake: Cost,
     budget: &'a Budget,
     seed: u64,
 }
@@ -202,7 +203,7 @@ impl Plan<'_> {
         let shape = Shape {
             columns: self.columns,
             classes: self.classes,
-            scaled: self.scaled,
+            intake: self.intake,
             kind,
         };
         self.budget.allows(&shape.cost())

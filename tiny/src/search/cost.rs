@@ -6,7 +6,8 @@
 //! of the worst row. A test of `noroshi-codegen` holds them against the emulator.
 
 use crate::forest::{Forest, Leaves, Node};
-use crate::model::{Family, Intake, Model};
+use crate::model::{Family, Model};
+use crate::search::intake::taken;
 
 /// Magic, kinds, columns, classes, checksum: see the format.
 const FILE_FRAME: u64 = 14;
@@ -30,8 +31,8 @@ pub struct Cost {
 pub(super) struct Shape {
     pub columns: u64,
     pub classes: u64,
-    /// Whether numbers are scaled to bytes first.
-    pub scaled: bool,
+    /// What it takes to make the row.
+    pub intake: Cost,
     pub kind: Kind,
 }
 
@@ -96,7 +97,7 @@ impl Model {
         let shape = Shape {
             columns: u64::from(self.columns),
             classes: u64::from(self.classes),
-            scaled: matches!(self.intake, Intake::Scaled(_)),
+            intake: taken(&self.intake),
             kind,
         };
         Some(Cost {
@@ -273,13 +274,12 @@ impl Shape {
         cost.flash += cost.file;
         cost.file += FILE_FRAME;
         cost.ram += columns + 4 * classes;
-        if self.scaled {
-            cost.file += 8 * columns;
-            cost.flash += 8 * columns + 1100;
-            cost.ram += 4 * columns + 24;
-            // A subtraction, a division and an addition in soft floating point.
-            cost.cycles += 1000 * columns;
+        let intake = self.intake;
+        Cost {
+            file: cost.file + intake.file,
+            flash: cost.flash + intake.flash,
+            ram: cost.ram + intake.ram,
+            cycles: cost.cycles + intake.cycles,
         }
-        cost
     }
 }

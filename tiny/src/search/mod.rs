@@ -11,6 +11,7 @@
 mod budget;
 mod candidates;
 mod cost;
+mod intake;
 mod split;
 
 pub use budget::Budget;

@@ -13,6 +13,7 @@ fn spec() -> InputSpec {
         layout: Layout::Nchw,
         color: ColorOrder::Gray,
         resize: Resize::Stretch,
+        features: None,
         normalization: Normalization {
             scale: 1.0 / 255.0,
             ..Normalization::NONE

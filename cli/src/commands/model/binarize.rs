@@ -121,6 +121,7 @@ fn pictures((width, height): (u32, u32), color: bool) -> InputSpec {
             ColorOrder::Gray
         },
         resize: Resize::Stretch,
+        features: None,
         normalization: bytes(),
     }
 }

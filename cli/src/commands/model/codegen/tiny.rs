@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use noroshi_codegen::tiny::{self, Target};
-use noroshi_tiny::{MAX_FILE_BYTES, Model};
-use serde_json::json;
+use noroshi_tiny::{Intake, MAX_FILE_BYTES, Model};
+use serde_json::{Value, json};
 
 use super::{name, write};
 use crate::args::{Codegen, CodegenTarget, Layout};
@@ -59,10 +59,17 @@ pub(super) fn run(model: &Model, asked: &Codegen, as_json: bool) -> Result<(), F
     if as_json {
         return output::json(&json!({
             "files": files.iter().map(|file| &file.name).collect::<Vec<_>>(),
-            "columns": model.columns, "classes": model.classes,
+            "columns": model.columns, "classes": model.classes, "window": window(model),
             "flash_bytes": cost.map(|cost| cost.flash), "ram_bytes": cost.map(|cost| cost.ram),
             "cycles": cost.map(|cost| cost.cycles),
         }));
+    }
+    if let Intake::Windows(windowed) = &model.intake {
+        let features = windowed.features();
+        println!(
+            "push takes samples of {} channels one by one; an answer with the sample {}, then every {}",
+            features.channels, features.length, features.hop
+        );
     }
     if let Some(cost) = cost {
         println!(
@@ -73,4 +80,17 @@ pub(super) fn run(model: &Model, asked: &Codegen, as_json: bool) -> Result<(), F
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     println!("{}: {}", asked.output.display(), names.join(", "));
     Ok(())
+}
+
+/// How samples come, for a model of windows.
+fn window(model: &Model) -> Value {
+    match &model.intake {
+        Intake::Windows(windowed) => {
+            let features = windowed.features();
+            json!({
+                "channels": features.channels, "length": features.length, "hop": features.hop,
+            })
+        }
+        Intake::Bytes | Intake::Scaled(_) => Value::Null,
+    }
 }

@@ -41,6 +41,7 @@ pub(super) fn specs(
         layout: Layout::Nchw,
         color: ColorOrder::Gray,
         resize: Resize::Stretch,
+        features: facts.features,
         normalization: Normalization::NONE,
     };
     let output = OutputSpec {
