@@ -194,6 +194,113 @@ fn rows_and_budgets_that_cannot_be_are_refused() {
     assert!(output.status.success(), "{}", error(&output));
 }
 
+/// Samples of three people who shake slowly or fast: time, two axes, person, kind.
+fn recordings(folder: &std::path::Path, last: &str) -> String {
+    let mut text = String::from("time,x,y,person,kind\n");
+    let mut time = 0.0f64;
+    for person in 0..6u32 {
+        for (kind, turn) in [("slow", 0.3f64), ("fast", 1.9)] {
+            time += 10.0;
+            for place in 0..90u32 {
+                time += 0.02;
+                let angle = f64::from(place) * (turn + 0.03 * f64::from(person));
+                let noise = f64::from((place * 7919 + person * 31) % 13) / 60.0;
+                let (x, y) = (angle.sin() + noise, angle.cos() - noise);
+                text += &format!("{time:.3},{x:.4},{y:.4},p{person},{kind}\n");
+            }
+        }
+    }
+    let file = folder.join("shakes.csv");
+    std::fs::write(&file, text + last).unwrap();
+    file.display().to_string()
+}
+
+const SHAKES: [&str; 10] = [
+    "--window", "32", "--hop", "16", "--time", "time", "--group", "person", "--label", "kind",
+];
+
+#[test]
+fn a_model_of_windows_is_trained_on_people_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = recordings(folder.path(), "");
+    let more = ["--features", "stats,correlation,fft"];
+    let asked = [&SHAKES[..], &more].concat();
+    let output = train(&file, "1 KB on the agent", &asked);
+    assert!(output.status.success(), "{}", error(&output));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["columns"], serde_json::json!(["x", "y"]));
+    assert_eq!(said["recordings"], 12);
+    assert_eq!(said["groups"].as_array().unwrap().len(), 6);
+    assert_eq!(said["features"]["hop"], 16);
+    assert!(
+        said["best"][0]["accuracy"].as_f64().unwrap() > 0.9,
+        "{said}"
+    );
+    let bytes = std::fs::read(folder.path().join("shakes.ntm")).unwrap();
+    let model = noroshi_tiny::Model::from_bytes(&bytes).unwrap();
+    let angle = |at: usize| (at / 2) as f32 * 2.0;
+    let wave = |at: usize| {
+        if at % 2 == 0 {
+            angle(at).sin()
+        } else {
+            angle(at).cos()
+        }
+    };
+    let window: Vec<f32> = (0..64).map(wave).collect();
+    let answer = model.answer_numbers(&window).unwrap();
+    assert_eq!(said["classes"][usize::from(answer.label)], "fast");
+    let out = folder.path().join("source").display().to_string();
+    let path = folder.path().join("shakes.ntm").display().to_string();
+    let codegen = [
+        "--json", "model", "codegen", &path, "--target", "avr", "-o", &out,
+    ];
+    let output = noroshi(&codegen);
+    assert!(output.status.success(), "{}", error(&output));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        told["window"],
+        serde_json::json!({ "channels": 2, "length": 32, "hop": 16 })
+    );
+    let header = std::fs::read_to_string(format!("{out}/shakes.h")).unwrap();
+    assert!(
+        header.contains("shakes_push(const int16_t sample"),
+        "{header}"
+    );
+    assert!(
+        std::path::Path::new(&out)
+            .join("shakes_windows.csv")
+            .exists()
+    );
+}
+
+#[test]
+fn samples_that_make_no_windows_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |last: &str, more: &[&str]| {
+        let file = recordings(folder.path(), last);
+        let output = train(&file, "1 KB on the agent", more);
+        assert!(!output.status.success());
+        assert!(!folder.path().join("shakes.ntm").exists());
+        error(&output)
+    };
+    let with = |more: &[&'static str]| [&SHAKES[..], more].concat();
+    assert!(refused("9999,,1,p1,slow\n", &SHAKES).contains("field 1: a value is missing"));
+    assert!(refused("9999,1,2,p1\n", &SHAKES).contains("has 4 fields"));
+    assert!(refused("soon,1,2,p1,slow\n", &SHAKES).contains("is no time"));
+    assert!(refused("", &with(&["--features", "mfcc"])).contains("--rate"));
+    assert!(refused("", &with(&["--features", "smell"])).contains("stats, correlation, fft, mfcc"));
+    assert!(refused("", &["--window", "32", "--hop", "33"]).contains("--hop 33"));
+    assert!(refused("", &["--hop", "3"]).contains("--window"));
+    assert!(
+        refused(
+            "",
+            &["--window", "100", "--group", "person", "--time", "time"]
+        )
+        .contains("0 windows of 100")
+    );
+    assert!(refused("", &["--window", "32"]).contains("--group"));
+}
+
 #[test]
 fn a_trained_model_becomes_source_with_vectors() {
     let folder = tempfile::tempdir().unwrap();

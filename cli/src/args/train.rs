@@ -28,6 +28,27 @@ pub(crate) struct Train {
     /// Rows to learn from at most; of more a fair sample is taken.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     pub rows: u32,
+    /// Rows are raw samples in the order of time: features are computed of windows of so many
+    /// samples, and the model takes such windows.
+    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u16).range(4..=16_384))]
+    pub window: Option<u16>,
+    /// Samples from the beginning of a window to that of the next; else half a window.
+    #[arg(long, value_name = "SAMPLES", requires = "window", value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub hop: Option<u16>,
+    /// What is computed of each window, parted by commas: stats, correlation, fft, mfcc.
+    /// Else stats and fft.
+    #[arg(long, value_name = "LIST", requires = "window")]
+    pub features: Option<String>,
+    /// Samples a second; mfcc asks for it.
+    #[arg(long, value_name = "HZ", requires = "window")]
+    pub rate: Option<f64>,
+    /// The column of time; where it goes back or leaps a recording ends. Else rows lie evenly.
+    #[arg(long, value_name = "COLUMN", requires = "window")]
+    pub time: Option<String>,
+    /// The column that says whose a sample is, such as a subject: a model is chosen on groups
+    /// that it was not taught. Else each recording is a group.
+    #[arg(long, value_name = "COLUMN", requires = "window")]
+    pub group: Option<String>,
     /// How many of the best are shown.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=12))]
     pub top: u8,

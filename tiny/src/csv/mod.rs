@@ -11,6 +11,7 @@
 //! | more rows than are kept | a fair sample of them (reservoir), ranges of all |
 
 mod line;
+mod recordings;
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -20,6 +21,7 @@ use crate::model::{Intake, Scale};
 use crate::random::Random;
 use crate::table::Table;
 use line::{Field, Lines};
+pub use recordings::{ReadWindows, WindowSettings, read_windows};
 
 /// What one table of numbers takes at most while it is read.
 const MAX_BYTES: usize = 1 << 30;

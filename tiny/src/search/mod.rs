@@ -109,13 +109,56 @@ pub fn search(
     asked: &SearchSettings,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Found> {
+    let parts = split_or_refuse(table, || split::split(table, asked.seed))?;
+    searched(table, parts, None, intake, budget, asked, progress)
+}
+
+/// The same where rows belong to groups, such as people or recordings: those of some groups are
+/// set aside, so that what is chosen is what is right about groups that nobody has seen. The best
+/// are then taught all rows; their `accuracy` is still that of before.
+pub fn search_groups(
+    table: &Table,
+    groups: &[u16],
+    intake: &Intake,
+    budget: &Budget,
+    asked: &SearchSettings,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Found> {
+    if groups.len() != table.len() {
+        return Err(settings(format!(
+            "{} groups for {} rows",
+            groups.len(),
+            table.len()
+        )));
+    }
+    let parts = split_or_refuse(table, || split::by_group(table, groups, asked.seed))?;
+    searched(table, parts, Some(table), intake, budget, asked, progress)
+}
+
+fn split_or_refuse(
+    table: &Table,
+    split: impl FnOnce() -> Result<(Table, Table)>,
+) -> Result<(Table, Table)> {
     let first = table.row(0);
     if (1..table.len()).all(|row| table.row(row) == first) {
         return Err(data(
             "every column is constant: there is nothing to learn from",
         ));
     }
-    let (learned, chosen) = split::split(table, asked.seed)?;
+    split()
+}
+
+/// Searches with rows to learn from and rows to choose on; the best are taught `all` at the end,
+/// if there are any such.
+fn searched(
+    table: &Table,
+    (learned, chosen): (Table, Table),
+    all_rows: Option<&Table>,
+    intake: &Intake,
+    budget: &Budget,
+    asked: &SearchSettings,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Found> {
     let sample = split::sample(&learned, asked.rows_at_first, asked.seed);
     let candidates = candidates::candidates(&learned, intake, budget, asked.seed);
     let mut searching = Searching {
@@ -140,11 +183,14 @@ pub fn search(
         progress(tried + done, all);
         best.extend(searching.attempt(candidate, &learned, Effort::Full));
     }
-    progress(all, all);
     if best.is_empty() {
         return Err(searching.nothing(table));
     }
     best.sort_by(better);
+    if let Some(rows) = all_rows {
+        best.iter_mut().for_each(|one| searching.teach(one, rows));
+    }
+    progress(all, all);
     Ok(Found {
         best: best.into_iter().map(ranked).collect(),
         tried,
@@ -194,6 +240,16 @@ impl Searching<'_> {
             model,
             cost,
         })
+    }
+
+    /// Teaches all rows to a model that was chosen. It stays as it is if that makes it too large.
+    fn teach(&self, tried: &mut Tried, rows: &Table) {
+        let Ok(model) = tried.candidate.train(rows, self.intake, Effort::Full) else {
+            return;
+        };
+        if let Some(cost) = model.cost().filter(|cost| self.budget.allows(cost)) {
+            (tried.model, tried.cost) = (model, cost);
+        }
     }
 
     fn nothing(&self, table: &Table) -> TinyError {

@@ -77,3 +77,35 @@ fn a_planned_file_is_the_file() {
         assert!(file <= 600, "{candidate:?}: {file}");
     }
 }
+
+#[test]
+fn models_chosen_on_groups_are_taught_all_of_them() {
+    let table = testing::blobs(120, 3, 4, 3);
+    let groups: Vec<u16> = (0..120).map(|row| row / 12).collect();
+    let budget: Budget = "400 B on the agent".parse().unwrap();
+    let found = search_groups(
+        &table,
+        &groups,
+        &Intake::Bytes,
+        &budget,
+        &settings(),
+        &mut |_, _| (),
+    );
+    let found = found.unwrap();
+    assert_eq!(found.rows, (96, 24));
+    assert!(found.best.iter().all(|one| budget.allows(&one.cost)));
+    assert!(testing::accuracy(&found.best[0].model, &table) > 0.6);
+    let few = search_groups(
+        &table,
+        &[1; 3],
+        &Intake::Bytes,
+        &budget,
+        &settings(),
+        &mut |_, _| (),
+    );
+    assert!(
+        few.unwrap_err()
+            .to_string()
+            .contains("3 groups for 120 rows")
+    );
+}

@@ -1,7 +1,10 @@
 //! `noroshi model train`: the best model within a budget, of the rows of a CSV.
 
+mod windows;
+
 use std::fs::File;
 use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 use noroshi_tiny::csv::{self, CsvSettings};
 use noroshi_tiny::search::{Found, Ranked, SearchSettings, search};
@@ -19,46 +22,78 @@ pub(super) fn run(asked: &Train, as_json: bool) -> Result<(), Failure> {
                 .into(),
         ));
     }
+    if let Some(length) = asked.window {
+        return windows::run(asked, length, as_json);
+    }
     let source = File::open(&asked.file).tried(asked.file.display())?;
-    let settings = CsvSettings {
+    let read =
+        csv::read(BufReader::new(source), &csv_settings(asked)).tried(asked.file.display())?;
+    if !as_json {
+        warn(&read);
+    }
+    let settings = SearchSettings::new(asked.seed);
+    let found = searched(asked, as_json, |progress| {
+        search(
+            &read.table,
+            &read.intake,
+            &asked.budget,
+            &settings,
+            progress,
+        )
+    })?;
+    finish(asked, card(asked, &read, &found), &found, as_json)
+}
+
+fn csv_settings(asked: &Train) -> CsvSettings {
+    CsvSettings {
         label: asked.label.clone(),
         drop_missing: asked.drop_missing,
         rows: asked.rows as usize,
         seed: asked.seed,
-    };
-    let read = csv::read(BufReader::new(source), &settings).tried(asked.file.display())?;
-    if !as_json {
-        warn(&read);
     }
+}
+
+/// A search with a bar.
+fn searched(
+    asked: &Train,
+    as_json: bool,
+    search: impl FnOnce(&mut dyn FnMut(usize, usize)) -> noroshi_tiny::Result<Found>,
+) -> Result<Found, Failure> {
     let bar = output::progress(0, "{pos} of {len}", as_json)?;
-    let settings = SearchSettings::new(asked.seed);
-    let found = search(
-        &read.table,
-        &read.intake,
-        &asked.budget,
-        &settings,
-        &mut |done, of| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        },
-    )
+    let found = search(&mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })
     .tried(asked.file.display())?;
     bar.finish_and_clear();
-    let card = card(asked, &read, &found);
-    std::fs::write(&asked.output, found.best[0].model.to_bytes()).tried(asked.output.display())?;
+    Ok(found)
+}
+
+/// Writes the best model and what is known of it, and tells.
+fn finish(asked: &Train, card: Value, found: &Found, as_json: bool) -> Result<(), Failure> {
+    replace(&asked.output, &found.best[0].model.to_bytes())?;
     let beside = asked.output.with_extension("json");
     let text = serde_json::to_vec_pretty(&card).tried("what is known of the model")?;
-    std::fs::write(&beside, text).tried(beside.display())?;
+    replace(&beside, &text)?;
     if as_json {
         return output::json(&card);
     }
-    tell(asked, &found);
+    tell(asked, found);
     println!(
         "{} (what is known of it: {})",
         asked.output.display(),
         beside.display()
     );
     Ok(())
+}
+
+/// Writes a file beside its place and moves it there, so that there is never half of it.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    let partial = PathBuf::from(partial);
+    std::fs::write(&partial, bytes).tried(partial.display())?;
+    std::fs::rename(&partial, path).tried(path.display())
 }
 
 /// What a person should know of the rows before they believe the model.
@@ -103,17 +138,20 @@ fn single(read: &csv::Read) -> Vec<&str> {
 
 fn card(asked: &Train, read: &csv::Read, found: &Found) -> Value {
     let shown = found.best.iter().take(usize::from(asked.top));
-    let failed: Vec<Value> = (found.failed.iter())
-        .map(|one| json!({ "family": one.family, "settings": one.settings, "reason": one.reason }))
-        .collect();
     json!({
         "file": asked.output, "budget": asked.budget.to_string(), "seed": asked.seed,
         "columns": read.columns, "classes": read.classes, "constant": read.constant,
         "rows": { "read": read.rows, "dropped": read.dropped, "learned": found.rows.0,
             "chosen_on": found.rows.1, "single": single(read) },
         "majority": found.majority, "tried": found.tried,
-        "best": shown.map(described).collect::<Vec<_>>(), "failed": failed,
+        "best": shown.map(described).collect::<Vec<_>>(), "failed": failures(found),
     })
+}
+
+fn failures(found: &Found) -> Vec<Value> {
+    (found.failed.iter())
+        .map(|one| json!({ "family": one.family, "settings": one.settings, "reason": one.reason }))
+        .collect()
 }
 
 fn described(one: &Ranked) -> Value {
