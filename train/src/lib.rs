@@ -40,6 +40,7 @@ mod random;
 mod recipe;
 mod score;
 mod shape;
+mod soft_tree;
 mod teacher;
 mod weights;
 
@@ -66,5 +67,6 @@ pub use random::Random;
 pub use recipe::{Recipe, SignChoice};
 pub use score::{Score, score};
 pub use shape::Shape;
+pub use soft_tree::{SoftTree, SoftTreeRecipe, Step, Way};
 pub use teacher::{EngineTeacher, Teacher};
 pub use weights::Weights;
