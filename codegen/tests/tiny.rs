@@ -8,10 +8,12 @@ use std::process::Command;
 
 use noroshi_codegen::tiny::{Layout, Target, avr, host, is_float, source, source_as};
 use noroshi_tiny::bonsai::BonsaiSettings;
+use noroshi_tiny::fastfood::CompactSettings;
 use noroshi_tiny::forest::{ForestSettings, RefineSettings, Votes, refine};
 use noroshi_tiny::import::import;
+use noroshi_tiny::linear::LinearSettings;
 use noroshi_tiny::protonn::ProtoNnSettings;
-use noroshi_tiny::search::Cost;
+use noroshi_tiny::search::Controller;
 use noroshi_tiny::{Family, Intake, Model, Scale, Table};
 
 /// Clouds in `columns` dimensions, by a generator of a few lines.
@@ -93,13 +95,23 @@ fn bonsai(table: &Table, depth: usize) -> [Model; 2] {
     .map(|family| model(table, family))
 }
 
+fn linear(table: &Table, columns: usize) -> Model {
+    let settings = LinearSettings {
+        columns,
+        ..LinearSettings::new(1e-2)
+    };
+    model(table, Family::Linear(settings.train(table).unwrap()))
+}
+
 fn all() -> Vec<(Table, Vec<Model>)> {
     let (few, two) = (table(200, 7, 4), table(200, 600, 2));
     let mut models = forests(&few);
     models.extend(protonn(&few, 2));
     models.extend(protonn(&few, 0));
     models.extend(bonsai(&few, 1));
-    let wide = [bonsai(&two, 0), bonsai(&two, 2)].concat();
+    models.extend([0, 4].map(|columns| linear(&few, columns)));
+    let mut wide = [bonsai(&two, 0), bonsai(&two, 2)].concat();
+    wide.extend([0, 90].map(|columns| linear(&two, columns)));
     vec![(few, models), (two, wide), (table(200, 4, 2), boosted())]
 }
 
@@ -112,7 +124,7 @@ fn an_atmega_answers_as_the_host_does() {
             let measured = avr::measure(&model, rows, folder.path()).unwrap();
             assert_eq!((measured.rows, measured.different), (40, 0), "{measured:?}");
             assert!(measured.variables as usize >= table.columns() && measured.stack > 0);
-            if let Some(cost) = model.cost() {
+            if let Some(cost) = model.cost().controller {
                 assert_near(&cost, &measured);
             }
         }
@@ -121,7 +133,7 @@ fn an_atmega_answers_as_the_host_does() {
 
 /// An estimate is never below what was measured, and not far above it. The worst row need not be
 /// among those measured: trees may take far fewer cycles.
-fn assert_near(cost: &Cost, measured: &avr::Measured) {
+fn assert_near(cost: &Controller, measured: &avr::Measured) {
     let near = |estimate: u64, taken: u64, slack: u64| {
         (taken..=slack + taken + taken / 2).contains(&estimate)
     };
@@ -318,6 +330,24 @@ fn trees_as_branches_answer_as_the_host_does() {
         let tables = avr::measure(&model, rows, folder).unwrap();
         assert_eq!((branches.different, tables.different), (0, 0));
         assert_eq!(branches.labels, tables.labels);
+    }
+}
+
+#[test]
+fn kernel_machines_are_for_hosts() {
+    let table = table(60, 7, 3);
+    let settings = CompactSettings {
+        pairs: 5,
+        width: 0.5,
+        lambda: 1e-3,
+        rounds: 5,
+        seed: 1,
+    };
+    let fastfood = model(&table, Family::Fastfood(settings.train(&table).unwrap()));
+    assert_eq!(fastfood.cost().controller, None);
+    for target in [Target::C, Target::Avr, Target::Rust] {
+        let refused = source(&fastfood, "m", target, &[]).unwrap_err().to_string();
+        assert!(refused.contains("for hosts"), "{refused}");
     }
 }
 

@@ -12,7 +12,7 @@ use noroshi_codegen::tiny::{Target, source};
 use noroshi_model::{Bands, Cepstrum, FeaturePart, Features, Statistic};
 use noroshi_tiny::features::{Extractor, Step, Windowed, Windows, mel};
 use noroshi_tiny::forest::{ForestSettings, Votes};
-use noroshi_tiny::search::Cost;
+use noroshi_tiny::search::Controller;
 use noroshi_tiny::{Family, Intake, Model, Table};
 
 /// Steps and noise of all sizes, from silence to the ends of 16 bits.
@@ -160,7 +160,7 @@ fn an_atmega_computes_features_as_the_host_does() {
             (windows, 0),
             "{features:?}"
         );
-        estimates.push((features, model.cost().unwrap(), streamed));
+        estimates.push((features, model.cost().controller.unwrap(), streamed));
     }
     for (features, cost, streamed) in estimates {
         assert_near(&features, &cost, &streamed);
@@ -168,7 +168,7 @@ fn an_atmega_computes_features_as_the_host_does() {
 }
 
 /// An estimate is never below what was measured, and not far above it.
-fn assert_near(features: &Features, cost: &Cost, streamed: &Streamed) {
+fn assert_near(features: &Features, cost: &Controller, streamed: &Streamed) {
     let measured = &streamed.measured;
     let ram = measured.variables + measured.stack;
     let (text, cycles) = (measured.text, streamed.window_cycles.1);

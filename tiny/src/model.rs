@@ -3,9 +3,12 @@
 use crate::bonsai::{Bonsai, BonsaiFloat};
 use crate::boosted::Boosted;
 use crate::error::{Result, TinyError, data, file};
+use crate::fastfood::Compact;
 use crate::features::Windowed;
 use crate::forest::Forest;
+use crate::linear::Linear;
 use crate::protonn::{ProtoNn, ProtoNnFloat};
+use crate::svm::Svm;
 
 /// A trained model. Every family takes a byte for each column; [`Intake`] says how numbers
 /// become those bytes.
@@ -36,6 +39,12 @@ pub enum Family {
     BonsaiFloat(BonsaiFloat),
     /// A Bonsai tree, integer.
     Bonsai(Bonsai),
+    /// A linear model: integer.
+    Linear(Linear),
+    /// Random features of a kernel under a head of bytes, in floating point.
+    Fastfood(Compact),
+    /// Support vector machines, vectors and coefficients of bytes.
+    Svm(Svm),
 }
 
 /// How numbers become the bytes that a model takes.
@@ -197,6 +206,9 @@ impl Model {
             Family::ProtoNn(model) => Answer::of_integers(model.scores(row), model.unit()),
             Family::BonsaiFloat(model) => Answer::of_floats(&model.scores(row)),
             Family::Bonsai(model) => Answer::of_integers(model.scores(row), model.unit()),
+            Family::Linear(model) => Answer::of_integers(model.scores(row), model.unit()),
+            Family::Fastfood(model) => Answer::of_floats(&model.scores(row)),
+            Family::Svm(model) => Answer::of_floats(&model.scores(row)),
         })
     }
 
@@ -240,6 +252,9 @@ impl Model {
             Family::ProtoNn(model) => model.explain(row, label),
             Family::BonsaiFloat(model) => model.explain(row, label),
             Family::Bonsai(model) => model.explain(row, label),
+            Family::Linear(model) => model.explain(row, label),
+            Family::Fastfood(model) => model.explain(row, label),
+            Family::Svm(model) => model.explain(row, label),
         };
         terms.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         Ok(Explanation {

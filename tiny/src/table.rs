@@ -82,6 +82,22 @@ impl Table {
         &self.labels
     }
 
+    /// The root mean square distance of two rows: √2 Σ variances.
+    pub(crate) fn distance(&self) -> f64 {
+        let count = self.len() as f64;
+        let mut sums = vec![(0f64, 0f64); self.columns];
+        for row in self.values.chunks(self.columns) {
+            for ((sum, square), &value) in sums.iter_mut().zip(row) {
+                *sum += f64::from(value);
+                *square += f64::from(value).powi(2);
+            }
+        }
+        let variances = sums
+            .iter()
+            .map(|(sum, square)| square / count - (sum / count).powi(2));
+        (2.0 * variances.sum::<f64>()).max(0.0).sqrt()
+    }
+
     /// The rows at `indices`.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         let values = indices

@@ -1,6 +1,7 @@
 //! C99.
 
 use noroshi_tiny::bonsai::{Bonsai, BonsaiFloat, TANH};
+use noroshi_tiny::linear::Linear;
 use noroshi_tiny::protonn::{EXPONENTIALS, ProtoNn, ProtoNnFloat};
 use noroshi_tiny::{Family, Intake, Model, Scale};
 
@@ -28,6 +29,8 @@ pub(super) fn files(
         Family::ProtoNnFloat(one) => protonn_float(one),
         Family::Bonsai(one) => bonsai(one),
         Family::BonsaiFloat(one) => bonsai_float(one),
+        Family::Linear(one) => linear(one, model.columns),
+        Family::Fastfood(_) | Family::Svm(_) => return Err(SourceError::Host),
     };
     let scaled = match &model.intake {
         Intake::Bytes => None,
@@ -224,6 +227,56 @@ fn bonsai_float(model: &BonsaiFloat) -> (String, String, Values) {
     )
 }
 
+fn linear(model: &Linear, columns: u16) -> (String, String, Values) {
+    let counting = model.columns();
+    let all = counting.len() == usize::from(columns);
+    // A counter of a byte stays in a register of an AVR.
+    let count = if counting.len() < 256 {
+        "uint8_t"
+    } else {
+        "uint16_t"
+    };
+    let (kind, read) = if columns > 256 {
+        ("uint16_t", "WORD")
+    } else {
+        ("uint8_t", "BYTE")
+    };
+    let mut arrays = vec![
+        longs("bias", model.bias()),
+        array("int8_t", "weights", model.weights().iter()),
+    ];
+    if !all {
+        arrays.push(array(kind, "counting", counting.iter()));
+    }
+    arrays.extend([
+        BEST.to_owned(),
+        include_str!("templates/linear.c").to_owned(),
+    ]);
+    let column = if all {
+        "at".to_owned()
+    } else {
+        format!("{read}(&counting[at])")
+    };
+    let values = vec![
+        ("outputs", model.bias().len().to_string()),
+        ("counting", counting.len().to_string()),
+        ("count", count.to_owned()),
+        ("column", column),
+        ("finish", opposite(model.bias().len()).to_owned()),
+    ];
+    let what = format!("a linear model of {} columns, int8", counting.len());
+    (arrays.concat(), what, values)
+}
+
+/// Where one output tells two classes apart: both scores of it.
+fn opposite(outputs: usize) -> &'static str {
+    if outputs == 1 {
+        "    scores[1] = scores[0];\n    scores[0] = -scores[1];"
+    } else {
+        ""
+    }
+}
+
 fn branch_array(depth: usize, array: impl FnOnce() -> String) -> String {
     if depth == 0 { String::new() } else { array() }
 }
@@ -238,14 +291,9 @@ fn tree_values(depth: usize, outputs: usize, dimensions: usize, nothing: &str) -
              node = (uint16_t)(2 * node + 1 + right);\n"
         )
     };
-    let finish = if outputs == 1 {
-        "    scores[1] = scores[0];\n    scores[0] = -scores[1];"
-    } else {
-        ""
-    };
     vec![
         ("branch", branch),
-        ("finish", finish.to_owned()),
+        ("finish", opposite(outputs).to_owned()),
         ("dimensions", dimensions.to_string()),
         ("outputs", outputs.to_string()),
         ("depth", depth.to_string()),

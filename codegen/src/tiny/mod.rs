@@ -58,6 +58,12 @@ pub enum SourceError {
     /// Floating point for a target that has none.
     #[error("Rust without `std` has no exp and tanh: choose the integer model")]
     Float,
+    /// A model that is for hosts only.
+    #[error(
+        "a kernel machine is for hosts: push it to an agent; a budget of RAM, flash or time finds \
+         models for a microcontroller"
+    )]
+    Host,
     /// Branches that can't be.
     #[error("only forests and boosted trees in C can be branches: choose tables")]
     Branches,
@@ -94,6 +100,9 @@ pub fn source_as(
     check_name(name)?;
     let mut files = match target {
         Target::Avr | Target::C => c::files(model, name, target == Target::Avr, layout)?,
+        _ if matches!(model.family, Family::Fastfood(_) | Family::Svm(_)) => {
+            return Err(SourceError::Host);
+        }
         Target::Rust if is_float(model) => return Err(SourceError::Float),
         Target::Rust if layout == Layout::Branches => return Err(SourceError::Branches),
         Target::Rust => vec![rust::file(model, name)],
@@ -133,7 +142,7 @@ pub fn sample_rows(model: &Model, count: usize) -> Vec<u8> {
 pub fn is_float(model: &Model) -> bool {
     matches!(
         model.family,
-        Family::ProtoNnFloat(_) | Family::BonsaiFloat(_)
+        Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) | Family::Fastfood(_) | Family::Svm(_)
     )
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use noroshi_tiny::bonsai::{Bonsai, TANH};
 use noroshi_tiny::boosted::Boosted;
 use noroshi_tiny::forest::{Forest, Leaves, Node};
+use noroshi_tiny::linear::Linear;
 use noroshi_tiny::protonn::{EXPONENTIALS, ProtoNn};
 use noroshi_tiny::{Family, Intake, Model};
 
@@ -19,8 +20,9 @@ pub(super) fn file(model: &Model, name: &str) -> File {
         Family::Boosted(one) => boosted(one),
         Family::ProtoNn(one) => protonn(one),
         Family::Bonsai(one) => bonsai(one),
-        Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => {
-            unreachable!("models in floating point are refused before")
+        Family::Linear(one) => linear(one, model.columns),
+        Family::Fastfood(_) | Family::Svm(_) | Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => {
+            unreachable!("models in floating point and those for hosts are refused before")
         }
     };
     let mut values = more;
@@ -111,11 +113,7 @@ fn boosted(model: &Boosted) -> Parts {
         array("u8", "OUTPUTS_OF_TREES", model.outputs_of_trees()),
         array("i32", "BASE", model.base()),
     ];
-    let finish = if outputs == 1 {
-        "scores[1] = scores[0];\n    scores[0] = -scores[1];\n    "
-    } else {
-        ""
-    };
+    let finish = opposite(outputs);
     let start = format!("scores[..{outputs}].copy_from_slice(&BASE);");
     let leaf = "scores[OUTPUTS_OF_TREES[tree] as usize] +=\n            \
                 i32::from(LEAVES[leaf]) * i32::from(MULTIPLIERS[tree]);";
@@ -131,6 +129,38 @@ fn boosted(model: &Boosted) -> Parts {
         include_str!("templates/forest.rs.txt"),
         values,
     )
+}
+
+fn linear(model: &Linear, columns: u16) -> Parts {
+    let counting = model.columns();
+    let mut arrays = vec![
+        array("i32", "BIAS", model.bias()),
+        array("i8", "WEIGHTS", model.weights()),
+    ];
+    let all = counting.len() == usize::from(columns);
+    if !all {
+        arrays.push(array("u16", "COUNTING", counting));
+    }
+    let column = if all { "at" } else { "COUNTING[at] as usize" };
+    let values = vec![
+        ("counting", counting.len().to_string()),
+        ("column", column.to_owned()),
+        ("finish", opposite(model.bias().len()).to_owned()),
+    ];
+    (
+        arrays.concat(),
+        include_str!("templates/linear.rs.txt"),
+        values,
+    )
+}
+
+/// Where one output tells two classes apart: both scores of it.
+fn opposite(outputs: usize) -> &'static str {
+    if outputs == 1 {
+        "scores[1] = scores[0];\n    scores[0] = -scores[1];\n    "
+    } else {
+        ""
+    }
 }
 
 fn protonn(model: &ProtoNn) -> Parts {

@@ -154,9 +154,9 @@ fn sparse_beside_onnx_runtime() {
         let sparse = microseconds(|| drop(black_box(answer())));
         let timed = |engine: &mut dyn Engine| {
             microseconds(|| {
-                drop(black_box(;
+                drop(black_box(
                     engine.run(std::slice::from_ref(&tensor)).unwrap(),
-                ))
+                ));
             })
         };
         let (dense, integers) = (timed(&mut *float), timed(&mut *int8));

@@ -1,4 +1,5 @@
-//! Models of a few kilobytes, `.ntm` files: trees, forests, ProtoNN, Bonsai, boosted trees.
+//! Models of a few kilobytes, `.ntm` files: trees, forests, ProtoNN, Bonsai, boosted trees,
+//! linear models, Fastfood, support vector machines.
 //!
 //! The file says how many numbers a row has, not what they are: any tensor of so many numbers is
 //! taken, in its order. A model of bytes takes bytes; one that scales numbers itself takes f32, and
@@ -84,14 +85,25 @@ pub fn facts(path: &Path) -> Result<Option<Facts>> {
         classes: usize::from(model.classes),
         element: element(&model),
         precision: match model.family {
-            Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => Precision::Fp32,
+            Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) | Family::Fastfood(_) => {
+                Precision::Fp32
+            }
             _ => Precision::Int8,
         },
         parameters: work.parameters,
         multiplications: work.multiplications,
-        // No number takes more than four times its bytes in the file.
-        memory: 4 * bytes.len() as u64,
+        memory: memory(&model, bytes.len()),
     }))
+}
+
+/// Bytes in memory, from above.
+fn memory(model: &Model, file: usize) -> u64 {
+    let drawn = match &model.family {
+        Family::Fastfood(one) => one.memory(),
+        _ => 0,
+    };
+    // No number takes more than four times its bytes in the file.
+    (drawn + 4 * file) as u64
 }
 
 fn read(bytes: &[u8]) -> Result<Model> {

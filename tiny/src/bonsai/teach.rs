@@ -3,6 +3,7 @@
 //! what is left. What is measured and shipped takes the hard path.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::bonsai::{Bonsai, BonsaiFloat, MAX_DEPTH, Sparse, node_count, output_count};
 use crate::descend::{
@@ -16,7 +17,7 @@ use crate::table::Table;
 const THRESHOLD_STEPS: usize = 20;
 
 /// How a Bonsai tree is trained.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BonsaiSettings {
     /// Numbers of a projected row, 1 to 255.
     pub dimensions: usize,

@@ -45,7 +45,7 @@ pub struct Plan {
 }
 
 /// A map that can be applied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Map {
     /// Random kitchen sinks.
     KitchenSinks(KitchenSinks),
@@ -54,14 +54,14 @@ pub enum Map {
 }
 
 /// V, entry by entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KitchenSinks {
     inputs: usize,
     rows: Vec<f32>,
 }
 
 /// V as blocks of structured matrices.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fastfood {
     inputs: usize,
     pairs: usize,
@@ -71,7 +71,7 @@ pub struct Fastfood {
 }
 
 /// d rows of V.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Block {
     /// B: a bit for each −1.
     signs: Vec<u64>,

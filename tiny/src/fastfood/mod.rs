@@ -1,11 +1,14 @@
 //! Kernel machines in little memory: random features, drawn from a seed, under a linear head.
 
+mod compact;
 mod file;
 mod map;
 mod model;
 mod random;
 pub(crate) mod vectors;
 
+pub(crate) use compact::MOST_COLUMNS;
+pub use compact::{Compact, CompactSettings};
 pub use map::{Kind, MOST_INPUTS, MOST_PAIRS, Map, Plan, Room};
 pub use model::{Model, Settings, features, standard, train};
 pub use vectors::hadamard;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, settings};
 use crate::forest::split::{Counter, Cut};
@@ -13,7 +14,7 @@ use crate::random::Random;
 use crate::table::Table;
 
 /// How trees are grown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForestSettings {
     /// How many trees.
     pub trees: usize,
@@ -32,7 +33,7 @@ pub struct ForestSettings {
 }
 
 /// What the leaves of a forest say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Votes {
     /// One class: one byte a leaf.
     Hard,

@@ -1,6 +1,8 @@
 //! Global pruning (Ren and others, CVPR 2015, section 4): the siblings whose scores matter least
 //! become one leaf, the scores are learned again, and so on.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Result, settings};
 use crate::forest::refine::{Machines, RefineSettings};
 use crate::forest::trees::Branch;
@@ -8,7 +10,7 @@ use crate::forest::{Forest, Grown};
 use crate::table::Table;
 
 /// How a refined forest is pruned.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PruneSettings {
     /// How scores are learned.
     pub refine: RefineSettings,

@@ -6,6 +6,7 @@
 //! ones as there are trees, so each step is as cheap as an answer.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, settings};
 use crate::forest::{Forest, Grown};
@@ -13,7 +14,7 @@ use crate::random::Random;
 use crate::table::Table;
 
 /// How leaves are refined.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RefineSettings {
     /// Weight of a mistake against the size of the scores (the C of a support vector machine).
     pub cost: f32,

@@ -16,10 +16,13 @@ use bytes::{Reader, Writer, crc32};
 use crate::bonsai::{Bonsai, BonsaiFloat};
 use crate::boosted::Boosted;
 use crate::error::{Result, file};
+use crate::fastfood::Compact;
 use crate::features::Windowed;
 use crate::forest::Forest;
+use crate::linear::Linear;
 use crate::model::{Family, Intake, Model, Scale};
 use crate::protonn::{ProtoNn, ProtoNnFloat};
+use crate::svm::Svm;
 
 const MAGIC: &[u8; 3] = b"NTM";
 const VERSION: u8 = 1;
@@ -39,6 +42,9 @@ const PROTONN: u8 = 3;
 const BONSAI_FLOAT: u8 = 4;
 const BONSAI: u8 = 5;
 const BOOSTED: u8 = 6;
+const LINEAR: u8 = 7;
+const FASTFOOD: u8 = 8;
+const SVM: u8 = 9;
 
 impl Model {
     /// The file's bytes.
@@ -69,6 +75,9 @@ impl Model {
             Family::ProtoNn(model) => model.write(&mut writer),
             Family::BonsaiFloat(model) => model.write(&mut writer),
             Family::Bonsai(model) => model.write(&mut writer),
+            Family::Linear(model) => model.write(&mut writer, self.columns),
+            Family::Fastfood(model) => model.write(&mut writer),
+            Family::Svm(model) => model.write(&mut writer),
         }
         let mut bytes = writer.finish();
         let checksum = crc32(&bytes);
@@ -123,6 +132,9 @@ impl Model {
             BONSAI_FLOAT => Family::BonsaiFloat(BonsaiFloat::read(reader, columns, classes)?),
             BOOSTED => Family::Boosted(Boosted::read(reader, columns, classes)?),
             BONSAI => Family::Bonsai(Bonsai::read(reader, columns, classes)?),
+            LINEAR => Family::Linear(Linear::read(reader, columns, classes)?),
+            FASTFOOD => Family::Fastfood(Compact::read(reader, columns, classes)?),
+            SVM => Family::Svm(Svm::read(reader, columns, classes)?),
             other => return Err(file(format!("a family of kind {other}"))),
         };
         reader.end()?;
@@ -143,6 +155,9 @@ fn kind(family: &Family) -> u8 {
         Family::ProtoNn(_) => PROTONN,
         Family::BonsaiFloat(_) => BONSAI_FLOAT,
         Family::Bonsai(_) => BONSAI,
+        Family::Linear(_) => LINEAR,
+        Family::Fastfood(_) => FASTFOOD,
+        Family::Svm(_) => SVM,
     }
 }
 

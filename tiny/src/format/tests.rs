@@ -3,9 +3,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::bonsai::BonsaiSettings;
 use crate::boosted::FloatTree;
+use crate::fastfood::CompactSettings;
 use crate::forest::shape::Branch;
 use crate::forest::{ForestSettings, Votes};
+use crate::linear::LinearSettings;
 use crate::protonn::ProtoNnSettings;
+use crate::svm::SvmSettings;
 use crate::testing;
 
 /// Two trees, which do not add to the outputs in turn.
@@ -41,6 +44,21 @@ fn models() -> Vec<Model> {
         votes: Votes::Hard,
         ..ForestSettings::forest(3, 8, 1)
     };
+    let few = LinearSettings {
+        columns: 4,
+        ..LinearSettings::new(1e-3)
+    };
+    let fastfood = CompactSettings {
+        pairs: 5,
+        width: 0.7,
+        lambda: 1e-3,
+        rounds: 5,
+        seed: 3,
+    };
+    let svm = SvmSettings {
+        width: 0.5,
+        cost: 3.0,
+    };
     let families = [
         Family::Forest(hard.train(&table).unwrap()),
         Family::Forest(ForestSettings::forest(3, 300, 1).train(&table).unwrap()),
@@ -49,6 +67,10 @@ fn models() -> Vec<Model> {
         Family::BonsaiFloat(bonsai.float),
         Family::Bonsai(bonsai.integer),
         Family::Boosted(boosted()),
+        Family::Linear(LinearSettings::new(1e-3).train(&table).unwrap()),
+        Family::Linear(few.train(&table).unwrap()),
+        Family::Fastfood(fastfood.train(&table).unwrap()),
+        Family::Svm(svm.train(&table).unwrap()),
     ];
     let scaled = Intake::Scaled(
         (0..6u8)

@@ -3,6 +3,7 @@
 //! scores in the second half.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::descend::{Adam, Standardized, add_scaled, cosine, dot, gradient, principal, shuffled};
 use crate::error::{Result, TinyError, settings};
@@ -24,7 +25,7 @@ const RANGES: [f32; 8] = [1.0, 1.5, 2.0, 3.0, 5.0, 0.7, 0.5, 0.33];
 const TRIES: usize = 3;
 
 /// How a ProtoNN is trained.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ProtoNnSettings {
     /// Numbers of a projected row.
     pub dimensions: usize,

@@ -46,9 +46,9 @@ impl Budget {
     pub fn allows(&self, cost: &Cost) -> bool {
         let within = |limit: &Option<u64>, taken: u64| limit.is_none_or(|limit| taken <= limit);
         match self {
-            Self::Controller { ram, flash, cycles } => {
-                within(ram, cost.ram) && within(flash, cost.flash) && within(cycles, cost.cycles)
-            }
+            Self::Controller { ram, flash, cycles } => cost.controller.is_some_and(|taken| {
+                within(ram, taken.ram) && within(flash, taken.flash) && within(cycles, taken.cycles)
+            }),
             Self::Agent { file } => cost.file <= *file,
         }
     }

@@ -6,8 +6,9 @@
 //! of the worst row. A test of `noroshi-codegen` holds them against the emulator.
 
 use crate::forest::{Forest, Leaves, Node};
+use crate::linear::output_count;
 use crate::model::{Family, Model};
-use crate::search::intake::taken;
+use crate::search::intake::{Taken, taken};
 
 /// Magic, kinds, columns, classes, checksum: see the format.
 const FILE_FRAME: u64 = 14;
@@ -17,6 +18,13 @@ const FILE_FRAME: u64 = 14;
 pub struct Cost {
     /// Bytes of the file.
     pub file: u64,
+    /// On a microcontroller; nothing for models that are for hosts: those in floating point.
+    pub controller: Option<Controller>,
+}
+
+/// What a model takes on an ATmega328P.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Controller {
     /// Bytes of flash, the start-up code of the C library included.
     pub flash: u64,
     /// Bytes of memory: the row, the scores and the stack included; the numbers too that the
@@ -32,7 +40,7 @@ pub(super) struct Shape {
     pub columns: u64,
     pub classes: u64,
     /// What it takes to make the row.
-    pub intake: Cost,
+    pub intake: Taken,
     pub kind: Kind,
 }
 
@@ -66,11 +74,21 @@ pub(super) enum Kind {
         /// Bytes that they take.
         packed: u64,
     },
+    Linear {
+        /// Columns that count.
+        counting: u64,
+    },
+    Fastfood {
+        /// Half as many as features.
+        pairs: u64,
+    },
+    /// A model in floating point, which is written whole to know its size.
+    Host,
 }
 
 impl Model {
-    /// What it takes; `None` for models in floating point, which are for hosts.
-    pub fn cost(&self) -> Option<Cost> {
+    /// What it takes.
+    pub fn cost(&self) -> Cost {
         let kind = match &self.family {
             Family::Forest(forest) => forest_kind(forest, self),
             Family::Boosted(boosted) => Kind::Trees {
@@ -92,7 +110,13 @@ impl Model {
                 entries: model.projection.entries.len() as u64,
                 packed: model.packed().len() as u64,
             },
-            Family::ProtoNnFloat(_) | Family::BonsaiFloat(_) => return None,
+            Family::Linear(model) => Kind::Linear {
+                counting: model.columns().len() as u64,
+            },
+            Family::Fastfood(_)
+            | Family::Svm(_)
+            | Family::ProtoNnFloat(_)
+            | Family::BonsaiFloat(_) => Kind::Host,
         };
         let shape = Shape {
             columns: u64::from(self.columns),
@@ -100,10 +124,10 @@ impl Model {
             intake: taken(&self.intake),
             kind,
         };
-        Some(Cost {
+        Cost {
             file: self.to_bytes().len() as u64,
             ..shape.cost()
-        })
+        }
     }
 }
 
@@ -133,6 +157,13 @@ impl Model {
                 entries as u64 + dimensions + all as u64,
                 entries as u64 + way,
             )
+        };
+        // The map takes additions only, and two multiplications a row of it.
+        let fastfood = |features: u64| {
+            let outputs = output_count(usize::from(self.classes)) as u64;
+            let blocks = (features / 2).div_ceil(columns.next_power_of_two());
+            let drawn = 2 * blocks * columns.next_power_of_two();
+            (outputs * (features + 1), drawn + outputs * features)
         };
         let (parameters, multiplications) = match &self.family {
             Family::Forest(forest) => {
@@ -165,6 +196,15 @@ impl Model {
                 one.bias.len(),
                 one.weights.len() + one.gates.len() + one.branches.len(),
             ),
+            Family::Linear(one) => {
+                let weights = one.weights().len() as u64;
+                (weights + one.bias().len() as u64, weights)
+            }
+            Family::Fastfood(one) => fastfood(one.features() as u64),
+            Family::Svm(one) => {
+                let (vectors, all) = (one.vector_count() as u64, one.coefficient_count() as u64);
+                (vectors * columns + all, vectors * (columns + 2) + all)
+            }
         };
         Work {
             parameters,
@@ -212,8 +252,18 @@ fn longest(inner: &[u16], nodes: &[Node]) -> u64 {
 impl Shape {
     /// What a model of this shape takes.
     pub(super) fn cost(&self) -> Cost {
+        let (file, taken) = self.parts();
+        Cost {
+            file: FILE_FRAME + file + self.intake.file,
+            controller: taken.map(|taken| self.whole(file, taken)),
+        }
+    }
+
+    /// What the family's part of a file takes, and beside it code, memory and cycles.
+    fn parts(&self) -> (u64, Option<Controller>) {
         let (columns, classes) = (self.columns, self.classes);
-        let mut cost = match self.kind {
+        let outputs = output_count(classes as usize) as u64;
+        match self.kind {
             Kind::Trees {
                 trees,
                 nodes,
@@ -223,12 +273,13 @@ impl Shape {
                 more,
             } => {
                 let node = 2 + skip + u64::from(columns > 256);
-                Cost {
-                    file: 4 + 2 * trees + nodes * node + (nodes + trees) * leaf + more,
+                let taken = Controller {
                     flash: 640 + 2 * more,
                     ram: 34,
                     cycles: 100 + 56 * classes + 120 * trees + 58 * path + 42 * trees * leaf,
-                }
+                };
+                let file = 4 + 2 * trees + nodes * node + (nodes + trees) * leaf + more;
+                (file, Some(taken))
             }
             Kind::ProtoNn {
                 dimensions,
@@ -237,15 +288,16 @@ impl Shape {
             } => {
                 let entry = 1 + u64::from(entries < classes);
                 let projected = dimensions * (columns + 6);
-                Cost {
-                    file: 14 + projected + prototypes * (dimensions + entries * entry),
+                let taken = Controller {
                     flash: 1200,
                     ram: 32 + 2 * dimensions,
                     cycles: 200
                         + 264 * classes
                         + dimensions * (400 + 28 * columns)
                         + prototypes * (110 + 68 * dimensions + 46 * entries),
-                }
+                };
+                let file = 14 + projected + prototypes * (dimensions + entries * entry);
+                (file, Some(taken))
             }
             Kind::Bonsai {
                 dimensions,
@@ -253,13 +305,8 @@ impl Shape {
                 entries,
                 packed,
             } => {
-                let outputs = if classes == 2 { 1 } else { classes };
                 let nodes = (2 << depth) - 1;
-                Cost {
-                    file: 10
-                        + dimensions * 8
-                        + packed
-                        + dimensions * (2 * nodes * outputs + nodes / 2),
+                let taken = Controller {
                     flash: 1280,
                     ram: 44 + dimensions,
                     cycles: 200
@@ -268,18 +315,34 @@ impl Shape {
                         + (depth + 1) * outputs * (440 + 134 * dimensions)
                         + depth * dimensions * 106
                         + 120 * dimensions,
-                }
+                };
+                let values = dimensions * (2 * nodes * outputs + nodes / 2);
+                (10 + dimensions * 8 + packed + values, Some(taken))
             }
-        };
-        cost.flash += cost.file;
-        cost.file += FILE_FRAME;
-        cost.ram += columns + 4 * classes;
-        let intake = self.intake;
-        Cost {
-            file: cost.file + intake.file,
-            flash: cost.flash + intake.flash,
-            ram: cost.ram + intake.ram,
-            cycles: cost.cycles + intake.cycles,
+            Kind::Linear { counting } => {
+                let some = counting < columns;
+                let bits = if some { columns.div_ceil(8) } else { 0 };
+                // In flash the columns that count are written out instead of a bit each.
+                let index = 1 + u64::from(columns > 256);
+                let taken = Controller {
+                    flash: 460 + if some { counting * index } else { 0 },
+                    ram: 24,
+                    cycles: 100 + 56 * classes + outputs * (80 + counting * (28 + 16)),
+                };
+                (6 + bits + outputs * (4 + counting), Some(taken))
+            }
+            Kind::Fastfood { pairs } => (14 + outputs * (8 + 2 * pairs), None),
+            Kind::Host => (0, None),
         }
+    }
+
+    /// With the model itself in flash, the row, the scores and the intake.
+    fn whole(&self, file: u64, mut taken: Controller) -> Controller {
+        taken.flash += file;
+        taken.ram += self.columns + 4 * self.classes;
+        taken.flash += self.intake.flash;
+        taken.ram += self.intake.ram;
+        taken.cycles += self.intake.cycles;
+        taken
     }
 }

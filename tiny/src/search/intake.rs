@@ -1,11 +1,19 @@
-//! What the intake takes beside the model: see [`Cost`].
+//! What the intake takes beside the model: see [`super::cost::Cost`].
 
 use noroshi_model::{Bands, Cepstrum, FeaturePart, Features, Statistic};
 
 use crate::model::Intake;
-use crate::search::cost::Cost;
 
-const NOTHING: Cost = Cost {
+/// Bytes in the file; bytes in flash and memory and cycles of a row on an ATmega328P.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub file: u64,
+    pub flash: u64,
+    pub ram: u64,
+    pub cycles: u64,
+}
+
+const NOTHING: Taken = Taken {
     file: 0,
     flash: 0,
     ram: 0,
@@ -13,12 +21,12 @@ const NOTHING: Cost = Cost {
 };
 
 /// Bytes in the file, flash, memory and cycles that making a row takes.
-pub(super) fn taken(intake: &Intake) -> Cost {
+pub(super) fn taken(intake: &Intake) -> Taken {
     match intake {
         Intake::Bytes => NOTHING,
         Intake::Scaled(scales) => {
             let columns = scales.len() as u64;
-            Cost {
+            Taken {
                 file: 8 * columns,
                 flash: 8 * columns + 1100,
                 ram: 4 * columns + 24,
@@ -31,11 +39,11 @@ pub(super) fn taken(intake: &Intake) -> Cost {
 }
 
 /// Samples come one by one; the cycles are those of a whole window, all that is done between two.
-fn windows(features: &Features) -> Cost {
+fn windows(features: &Features) -> Taken {
     let (channels, length) = (u64::from(features.channels), u64::from(features.length));
     let columns = features.columns() as u64;
     let numbers = features.numbers() as u64;
-    let mut cost = Cost {
+    let mut cost = Taken {
         file: 6 + 4 * channels + 4 * columns,
         flash: 900 + 4 * columns,
         ram: 2 * numbers + 9 * channels + 60,
@@ -66,7 +74,7 @@ fn part_points(part: &FeaturePart) -> u64 {
     }
 }
 
-fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u64) -> Cost {
+fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u64) -> Taken {
     match part {
         FeaturePart::Statistics(which) => {
             let squares = [
@@ -77,7 +85,7 @@ fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u6
             let squares = which.iter().filter(|one| squares.contains(one)).count() as u64;
             let crossings = [Statistic::ZeroCrossings, Statistic::MeanCrossings];
             let crossings = which.iter().filter(|one| crossings.contains(one)).count() as u64;
-            Cost {
+            Taken {
                 file: 2 + which.len() as u64,
                 flash: 300 + 120 * which.len() as u64 + 600 * squares.min(1),
                 ram: 0,
@@ -86,14 +94,14 @@ fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u6
         }
         FeaturePart::Correlation => {
             let pairs = channels * (channels - 1) / 2;
-            Cost {
+            Taken {
                 file: 1,
                 flash: 1100,
                 ram: 4 * channels,
                 cycles: (channels * 130 + pairs * 180) * length + pairs * 4500,
             }
         }
-        FeaturePart::Bands(bands) => Cost {
+        FeaturePart::Bands(bands) => Taken {
             file: 5 + 2 * bands.edges.len() as u64,
             flash: 300
                 + table_bytes(bands.points, length / u64::from(bands.thin))
@@ -110,7 +118,7 @@ fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u6
                 + transformed(one.points)
                 + 1000 * u64::from(one.points / 2)
                 + filters * (1800 + 60 * coefficients);
-            Cost {
+            Taken {
                 file: 9 + 2 * one.edges.len() as u64,
                 flash: 1300
                     + table_bytes(one.points, u64::from(one.frame))

@@ -12,17 +12,19 @@ mod budget;
 mod candidates;
 mod cost;
 mod intake;
+mod plan;
 mod split;
 
 pub use budget::Budget;
-pub use cost::{Cost, Work};
+pub use candidates::{Candidate, Effort};
+pub use cost::{Controller, Cost, Work};
+pub use split::set_aside;
 
 use rayon::prelude::*;
 
 use crate::error::{Result, TinyError, data, settings};
 use crate::model::{Intake, Model};
 use crate::table::Table;
-use candidates::{Candidate, Effort};
 
 /// How a search is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct Ranked {
     pub family: &'static str,
     /// Its settings, for people.
     pub settings: String,
+    /// The same, to train it again: on all rows, with another seed.
+    pub candidate: Candidate,
     /// The share of the rows set aside that it answers right, 0 to 1. These rows chose it: of
     /// rows that nobody has seen it may answer fewer.
     pub accuracy: f64,
@@ -160,7 +164,7 @@ fn searched(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Found> {
     let sample = split::sample(&learned, asked.rows_at_first, asked.seed);
-    let candidates = candidates::candidates(&learned, intake, budget, asked.seed);
+    let candidates = plan::candidates(&learned, intake, budget, asked.seed);
     let mut searching = Searching {
         intake,
         budget,
@@ -201,7 +205,7 @@ fn searched(
 }
 
 /// How many families there are.
-const FAMILIES: usize = 6;
+const FAMILIES: usize = 8;
 
 struct Searching<'a> {
     intake: &'a Intake,
@@ -228,9 +232,7 @@ impl Searching<'_> {
 
     fn tried(&self, candidate: Candidate, table: &Table, effort: Effort) -> Result<Tried> {
         let model = candidate.train(table, self.intake, effort)?;
-        let cost = model
-            .cost()
-            .ok_or_else(|| settings("a model in floating point has no cost"))?;
+        let cost = model.cost();
         if !self.budget.allows(&cost) {
             return Err(settings(format!("beyond the budget: {}", told(&cost))));
         }
@@ -247,13 +249,14 @@ impl Searching<'_> {
         let Ok(model) = tried.candidate.train(rows, self.intake, Effort::Full) else {
             return;
         };
-        if let Some(cost) = model.cost().filter(|cost| self.budget.allows(cost)) {
+        let cost = model.cost();
+        if self.budget.allows(&cost) {
             (tried.model, tried.cost) = (model, cost);
         }
     }
 
     fn nothing(&self, table: &Table) -> TinyError {
-        let smallest = candidates::smallest(table.columns(), table.classes(), self.intake).cost();
+        let smallest = plan::smallest(table.columns(), table.classes(), self.intake).cost();
         if !self.budget.allows(&smallest) {
             return settings(format!(
                 "no model is within the budget: a tree of two leaves would take {}",
@@ -277,12 +280,10 @@ impl Searching<'_> {
 }
 
 fn told(cost: &Cost) -> String {
-    let Cost {
-        file,
-        flash,
-        ram,
-        cycles,
-    } = cost;
+    let file = cost.file;
+    let Some(Controller { flash, ram, cycles }) = cost.controller else {
+        return format!("a file of {file} B, for hosts only");
+    };
     format!("{ram} B of RAM, {flash} B of flash, {cycles} cycles, a file of {file} B")
 }
 
@@ -310,6 +311,7 @@ fn ranked(tried: Tried) -> Ranked {
     Ranked {
         family: tried.candidate.family(),
         settings: tried.candidate.settings(),
+        candidate: tried.candidate,
         model: tried.model,
         accuracy: tried.accuracy,
         cost: tried.cost,

@@ -9,9 +9,18 @@ use crate::table::Table;
 /// One row of so many chooses.
 const EVERY: usize = 5;
 
-/// The rows to learn from and those to choose on: of each class a fifth, by chance. A class with
-/// one row is learned from and never chosen on.
+/// The rows to learn from and those to choose on: see [`set_aside`].
 pub(super) fn split(table: &Table, seed: u64) -> Result<(Table, Table)> {
+    let chosen = set_aside(table, seed)?;
+    let learned: Vec<usize> = (0..table.len())
+        .filter(|row| chosen.binary_search(row).is_err())
+        .collect();
+    Ok((table.select(&learned)?, table.select(&chosen)?))
+}
+
+/// The rows that a search with this seed sets aside to choose on, in order: of each class a
+/// fifth, by chance. A class with one row is learned from and never chosen on.
+pub fn set_aside(table: &Table, seed: u64) -> Result<Vec<usize>> {
     let mut of_class = vec![Vec::new(); table.classes()];
     for (row, &label) in table.labels().iter().enumerate() {
         of_class[usize::from(label)].push(row);
@@ -23,7 +32,7 @@ pub(super) fn split(table: &Table, seed: u64) -> Result<(Table, Table)> {
         ));
     }
     let mut random = Random::new(seed, 11);
-    let (mut learned, mut chosen) = (Vec::new(), Vec::new());
+    let mut chosen = Vec::new();
     for rows in &mut of_class {
         random.shuffle(rows);
         let count = match rows.len() {
@@ -31,11 +40,9 @@ pub(super) fn split(table: &Table, seed: u64) -> Result<(Table, Table)> {
             count => (count / EVERY).max(1),
         };
         chosen.extend_from_slice(&rows[..count]);
-        learned.extend_from_slice(&rows[count..]);
     }
-    learned.sort_unstable();
     chosen.sort_unstable();
-    Ok((table.select(&learned)?, table.select(&chosen)?))
+    Ok(chosen)
 }
 
 /// The same with whole groups: about a fifth of the rows, of groups by chance, so that no row to

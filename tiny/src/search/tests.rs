@@ -67,13 +67,13 @@ fn a_planned_file_is_the_file() {
     let table = testing::blobs(300, 3, 6, 1);
     let intake = Intake::Scaled(vec![Scale::over([0.0, 1.0]); 6]);
     let budget: Budget = "600 B on the agent".parse().unwrap();
-    let all = candidates::candidates(&table, &intake, &budget, 1);
+    let all = plan::candidates(&table, &intake, &budget, 1);
     let train = |candidate: &Candidate| candidate.train(&table, &intake, Effort::Glance);
     for candidate in all.iter().step_by(3) {
         let Ok(model) = train(candidate) else {
             continue;
         };
-        let file = model.cost().unwrap().file;
+        let file = model.cost().file;
         assert!(file <= 600, "{candidate:?}: {file}");
     }
 }

@@ -4,10 +4,10 @@ mod windows;
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
 
+use noroshi_service::files::write_atomic;
 use noroshi_tiny::csv::{self, CsvSettings};
-use noroshi_tiny::search::{Found, Ranked, SearchSettings, search};
+use noroshi_tiny::search::{Controller, Found, Ranked, SearchSettings, search};
 use serde_json::{Value, json};
 
 use crate::args::Train;
@@ -71,10 +71,10 @@ fn searched(
 
 /// Writes the best model and what is known of it, and tells.
 fn finish(asked: &Train, card: Value, found: &Found, as_json: bool) -> Result<(), Failure> {
-    replace(&asked.output, &found.best[0].model.to_bytes())?;
+    write_atomic(&asked.output, &found.best[0].model.to_bytes()).tried(asked.output.display())?;
     let beside = asked.output.with_extension("json");
     let text = serde_json::to_vec_pretty(&card).tried("what is known of the model")?;
-    replace(&beside, &text)?;
+    write_atomic(&beside, &text).tried(beside.display())?;
     if as_json {
         return output::json(&card);
     }
@@ -85,15 +85,6 @@ fn finish(asked: &Train, card: Value, found: &Found, as_json: bool) -> Result<()
         beside.display()
     );
     Ok(())
-}
-
-/// Writes a file beside its place and moves it there, so that there is never half of it.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
-    std::fs::write(&partial, bytes).tried(partial.display())?;
-    std::fs::rename(&partial, path).tried(path.display())
 }
 
 /// What a person should know of the rows before they believe the model.
@@ -110,17 +101,31 @@ fn warn(read: &csv::Read) {
     }
     if !read.constant.is_empty() {
         println!(
-            "never changing, so that nothing can be learned from them: {}",
-            read.constant.join(", ")
+            "{} of {} columns never change, nothing can be learned from them: {}",
+            read.constant.len(),
+            read.columns.len(),
+            first_few(&read.constant)
         );
     }
     let single = single(read);
     if !single.is_empty() {
         println!(
-            "classes with one row, learned from but never chosen on: {}",
-            single.join(", ")
+            "{} classes with one row, learned from but never chosen on: {}",
+            single.len(),
+            first_few(&single)
         );
     }
+}
+
+/// The first names, and dots where there are more; the card beside the model names all.
+fn first_few<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    let first = names.iter().take(SHOWN).map(AsRef::as_ref);
+    let mut shown: Vec<&str> = first.collect();
+    if names.len() > SHOWN {
+        shown.push("…");
+    }
+    shown.join(", ")
 }
 
 /// The classes with one row.
@@ -157,9 +162,16 @@ fn failures(found: &Found) -> Vec<Value> {
 fn described(one: &Ranked) -> Value {
     json!({
         "family": one.family, "settings": one.settings, "accuracy": one.accuracy,
-        "file_bytes": one.cost.file, "flash_bytes": one.cost.flash,
-        "ram_bytes": one.cost.ram, "cycles": one.cost.cycles,
+        "file_bytes": one.cost.file,
+        "flash_bytes": one.cost.controller.map(|taken| taken.flash),
+        "ram_bytes": one.cost.controller.map(|taken| taken.ram),
+        "cycles": one.cost.controller.map(|taken| taken.cycles),
     })
+}
+
+/// A figure of a microcontroller; a dash for models that are for hosts.
+fn on_controller(one: &Ranked, figure: impl FnOnce(Controller) -> String) -> String {
+    one.cost.controller.map_or_else(|| "–".to_owned(), figure)
 }
 
 fn tell(asked: &Train, found: &Found) {
@@ -172,9 +184,9 @@ fn tell(asked: &Train, found: &Found) {
             one.settings.clone(),
             format!("{:.1} %", 100.0 * one.accuracy),
             format!("{} B", one.cost.file),
-            format!("{} B", one.cost.flash),
-            format!("{} B", one.cost.ram),
-            one.cost.cycles.to_string(),
+            on_controller(one, |taken| format!("{} B", taken.flash)),
+            on_controller(one, |taken| format!("{} B", taken.ram)),
+            on_controller(one, |taken| taken.cycles.to_string()),
         ]
     });
     output::print_table(&heads, rows);
@@ -183,7 +195,7 @@ fn tell(asked: &Train, found: &Found) {
          seen may be answered worse",
         found.rows.0, found.rows.1, found.tried, asked.budget
     );
-    println!("flash, RAM and cycles are estimates for an ATmega328P, at worst");
+    println!("flash, RAM and cycles are estimates for an ATmega328P, at worst; –: for hosts only");
     if found.best[0].accuracy <= found.majority {
         println!(
             "no better than always saying the most frequent class ({:.1} %): these columns tell \

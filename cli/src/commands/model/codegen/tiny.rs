@@ -55,7 +55,7 @@ pub(super) fn run(model: &Model, asked: &Codegen, as_json: bool) -> Result<(), F
         .tried(asked.file.display())?;
     let named = files.iter().map(|file| (&*file.name, &*file.text));
     write(&asked.output, named)?;
-    let cost = model.cost();
+    let cost = model.cost().controller;
     if as_json {
         return output::json(&json!({
             "files": files.iter().map(|file| &file.name).collect::<Vec<_>>(),
