@@ -12,6 +12,7 @@ mod fitnets;
 mod kernels;
 mod pruning;
 mod ptq;
+mod softtree;
 mod taught;
 
 use crate::rows::{Proof, Row};
@@ -51,6 +52,11 @@ const ROWS: &[Row] = &[
         name: "fitnets",
         settings: fitnets::SETTINGS,
         run: fitnets::run,
+    },
+    Row {
+        name: "softtree",
+        settings: softtree::SETTINGS,
+        run: softtree::run,
     },
     Row {
         name: "bits",

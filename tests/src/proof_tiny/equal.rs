@@ -2,20 +2,16 @@
 //! chosen on every fifth row of the training part; LightGBM trains the boosted trees in the same
 //! run, and its dumps are imported with leaves of a byte.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use noroshi_tiny::forest::{ForestSettings, Votes};
-use noroshi_tiny::import::import;
 use noroshi_tiny::protonn::ProtoNnSettings;
-use noroshi_tiny::{Family, Intake, Model, Table};
+use noroshi_tiny::{Family, Model, Table};
 use serde_json::json;
 
+use super::boosted_bytes::Boosted;
 use super::learned::{accuracy, figures, mean, model, outcome, table};
 use crate::claims::Claim;
 use crate::datasets;
-use crate::peers::{self, Packages};
 use crate::rows::Context;
 
 /// Every n-th row of the training part chooses.
@@ -161,34 +157,20 @@ impl Column {
 
     /// The accuracy of LightGBM's trees, of those that the choosing rows prefer.
     fn boosted(&self, context: &Context, train: &Table, test: &Table) -> Result<f64> {
-        let folder = context.folder()?.join(self.data);
-        fs::create_dir_all(&folder)?;
-        let arguments = [
-            folder.as_os_str().to_owned(),
-            self.data.into(),
-            self.bytes.to_string().into(),
-            CHOOSING.to_string().into(),
-        ];
-        let told = peers::run(Packages::Peers, "boosted_bytes", &arguments)?;
-        let names: Vec<String> = serde_json::from_value(told)?;
-        let (_, choosing) = train.holdout(CHOOSING)?;
-        let mut best: Option<(f64, f64)> = None;
-        for name in names {
-            let kept = self.imported(&folder, &format!("{name}.kept"))?;
-            let all = self.imported(&folder, &format!("{name}.all"))?;
-            if let (Some(kept), Some(all)) = (kept, all) {
-                let found = accuracy(&kept, &choosing)?;
-                if best.is_none_or(|(known, _)| found > known) {
-                    best = Some((found, accuracy(&all, test)?));
-                }
+        let boosted = Boosted {
+            folder: context.folder()?.join(self.data),
+            data: self.data,
+            bytes: self.bytes,
+        };
+        let aside: Vec<usize> = (0..train.len()).step_by(CHOOSING).collect();
+        let mut chosen = boosted.chosen(train, &aside)?;
+        // What is within the bytes with a part of the rows may be beyond with all of them.
+        chosen.reverse();
+        while let Some((name, _)) = chosen.pop() {
+            if let Some(model) = boosted.taught_all(&name, &aside)? {
+                return accuracy(&model, test);
             }
         }
-        Ok(best.context("no boosted trees have so few bytes")?.1)
-    }
-
-    fn imported(&self, folder: &Path, name: &str) -> Result<Option<Model>> {
-        let dump = fs::read(folder.join(name))?;
-        let model = import(&dump, &Intake::Bytes, Votes::Hard)?;
-        Ok((model.to_bytes().len() <= self.bytes).then_some(model))
+        bail!("no boosted trees have so few bytes")
     }
 }

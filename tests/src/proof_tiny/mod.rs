@@ -4,15 +4,18 @@ mod anomaly;
 mod avr;
 mod bonsai;
 mod boosted;
+mod boosted_bytes;
 mod cortex;
 mod data;
 mod emlearn;
 mod equal;
+mod equal_table;
 mod fastfood;
 mod forest;
 mod learned;
 mod online;
 mod protonn;
+mod svm;
 
 use crate::rows::{Proof, Row};
 
@@ -72,4 +75,6 @@ const ROWS: &[Row] = &[
         settings: emlearn::SETTINGS,
         run: emlearn::run,
     },
+    svm::ROW,
+    equal_table::ROW,
 ];
