@@ -128,6 +128,8 @@ fn two_of_four_weights_stay_and_take_less_room() {
         "1",
         "--pattern",
         "1:4",
+        "--max-loss",
+        "100",
         "--output",
         &output,
     ]);

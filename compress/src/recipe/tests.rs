@@ -226,3 +226,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_example_is_a_recipe() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plan = Plan::read(&folder.join("../deploy/recipe.toml")).unwrap();
+    // Two shares, taught by labels or by the original or not pruned, each in 8, 4 or all bits.
+    assert_eq!(chain::chains(&plan).len(), (2 * 2 + 1) * 3 - 1);
+}
