@@ -1,5 +1,4 @@
 import type { Spread } from "../../api/compressions";
-import { Columns } from "../../parts/Columns";
 import classes from "./Compression.module.css";
 import { scale } from "./border";
 
@@ -47,10 +46,10 @@ function Histogram({ tensor, low, high, counts }: Spread) {
 /** How the numbers of weights are spread, one small picture each. */
 export function Spreads({ weights }: { weights: Spread[] }) {
   return (
-    <Columns>
+    <div className={classes.spreads}>
       {weights.map((weight) => (
         <Histogram key={weight.tensor} {...weight} />
       ))}
-    </Columns>
+    </div>
   );
 }
