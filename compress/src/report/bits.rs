@@ -142,10 +142,8 @@ impl BitWidths {
             "agreement with the float model"
         };
         let curves = [
-            curve("weights", &self.weights, |point| point.weight_bits),
-            curve("weights and activations", &self.both, |point| {
-                point.weight_bits
-            }),
+            curve("weights alone", &self.weights, |point| point.weight_bits),
+            curve("activations too", &self.both, |point| point.weight_bits),
         ];
         let layers: Vec<(String, f64)> = self
             .layers
