@@ -326,8 +326,10 @@ impl Shape {
                 let index = 1 + u64::from(columns > 256);
                 let taken = Controller {
                     flash: 460 + if some { counting * index } else { 0 },
-                    ram: 24,
-                    cycles: 100 + 56 * classes + outputs * (80 + counting * (28 + 16)),
+                    ram: 32,
+                    cycles: 100
+                        + 56 * classes
+                        + outputs * (80 + counting * if some { 60 } else { 44 }),
                 };
                 (6 + bits + outputs * (4 + counting), Some(taken))
             }
