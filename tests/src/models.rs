@@ -118,7 +118,7 @@ fn make(network: &str, folder: &Path) -> Result<()> {
 }
 
 /// The `noroshi` program, as a user would run it.
-fn toolkit() -> Result<Command> {
+pub fn toolkit() -> Result<Command> {
     let mut command = Command::new(program("noroshi")?);
     command.env(
         "NOROSHI_ONNXRUNTIME",

@@ -45,6 +45,25 @@ pub fn read(path: &Path) -> Result<Array> {
     parse(&bytes).with_context(|| format!("{} is not understood", path.display()))
 }
 
+/// Writes bytes as an array of this shape.
+pub fn write_bytes(path: &Path, shape: &[usize], bytes: &[u8]) -> Result<()> {
+    let count = shape.iter().product::<usize>();
+    ensure!(
+        bytes.len() == count,
+        "{} bytes are not {shape:?}",
+        bytes.len()
+    );
+    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({sizes}), }}");
+    while !(MAGIC.len() + 2 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let length = u16::try_from(header.len())?.to_le_bytes();
+    let file = [MAGIC, &length, header.as_bytes(), bytes].concat();
+    std::fs::write(path, file).with_context(|| format!("{}", path.display()))
+}
+
 /// The array in the bytes of a file.
 pub fn parse(bytes: &[u8]) -> Result<Array> {
     let rest = bytes
@@ -142,5 +161,16 @@ mod tests {
             let error = format!("{:#}", parse(&bytes).unwrap_err());
             assert!(error.contains(word), "{error} has no {word}");
         }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        write_bytes(&path, &[2, 3], &[1, 2, 3, 4, 5, 6]).unwrap();
+        let array = read(&path).unwrap();
+        assert_eq!(array.shape, [2, 3]);
+        assert_eq!(array.values, Values::U8(vec![1, 2, 3, 4, 5, 6]));
+        assert!(write_bytes(&path, &[2, 2], &[1]).is_err());
     }
 }

@@ -8,11 +8,13 @@ mod bits;
 mod compile;
 mod curve;
 mod distillation;
+mod finetune;
 mod fitnets;
 mod kernels;
 mod pruning;
 mod ptq;
 mod softtree;
+mod recipe;
 mod taught;
 
 use crate::rows::{Proof, Row};
@@ -87,5 +89,13 @@ const ROWS: &[Row] = &[
         name: "kernels",
         settings: "",
         run: kernels::run,
+        name: "finetune",
+        settings: finetune::SETTINGS,
+        run: finetune::run,
+    },
+    Row {
+        name: "recipe",
+        settings: recipe::SETTINGS,
+        run: recipe::run,
     },
 ];
