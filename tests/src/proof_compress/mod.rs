@@ -89,6 +89,8 @@ const ROWS: &[Row] = &[
         name: "kernels",
         settings: "",
         run: kernels::run,
+    },
+    Row {
         name: "finetune",
         settings: finetune::SETTINGS,
         run: finetune::run,
