@@ -71,6 +71,23 @@ fn a_new_network_is_taught_and_goes_on() {
     let variant = &told["measured"]["variants"][0];
     let agreement = variant["comparison"]["agreement"]["share"].as_f64();
     assert!(agreement.unwrap() > 0.95, "{variant}");
+
+    // A thin one looks where it does; one without a picture inside can't.
+    let thin = ["--net", "cnn", "--width", "0.2", "--output", "thin.onnx"];
+    let plain = taught(folder, &asked(&[&thin, &taught_by, &QUICK]));
+    let attentive = asked(&[&thin, &taught_by, &QUICK, &["--attention", "4"]]);
+    let told = taught(folder, &attentive);
+    assert_ne!(told["digest"], plain["digest"]);
+    let variant = &told["measured"]["variants"][0];
+    let agreement = variant["comparison"]["agreement"]["share"].as_f64();
+    assert!(agreement.unwrap() > 0.9, "{variant}");
+    let out = ["--net", "mlp", "--output", "out.onnx"];
+    let said = refused(folder, &asked(&[&out, &taught_by, &["--attention", "4"]]));
+    assert!(said.contains("height and width"), "{said}");
+    let negative = ["--attention", "-4"];
+    let out = ["--net", "cnn", "--output", "out.onnx"];
+    let said = refused(folder, &asked(&[&out, &taught_by, &negative]));
+    assert!(said.contains("-4"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Attention transfer: where a network looks is taught beside what it answers (Zagoruyko and
 //! Komodakis 2017, "Paying more attention to attention", 3.1).
 
+use std::collections::BTreeMap;
+
+use crate::layer::Layer;
 use crate::net::{Net, Value};
 use crate::pass::{Mode, Pass};
 use crate::{Error, Result};
@@ -32,6 +35,27 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Attention {
+    /// Compares the last activations of each height and width that teacher and student both have.
+    pub fn matching(teacher: Net, student: &Net, weight: f32) -> Result<Self> {
+        let (ours, theirs) = (activations(student), activations(&teacher));
+        let pairs: Vec<(usize, usize)> = ours
+            .iter()
+            .filter_map(|(size, &place)| Some((place, *theirs.get(size)?)))
+            .collect();
+        if pairs.is_empty() {
+            return Err(Error::Recipe(
+                "the teacher has no activation of a height and width that the network has too: \
+                 attention needs pictures or series, and layers of one size in both"
+                    .into(),
+            ));
+        }
+        Ok(Self {
+            teacher,
+            pairs,
+            weight,
+        })
+    }
+
     /// Refuses pairs that can't be compared in a training of `student`.
     pub(crate) fn begin(&self, student: &Net) -> Result<Watch<'_>> {
         let refuse = |text: String| Err(Error::Recipe(text));
@@ -107,6 +131,15 @@ impl Watch<'_> {
         }
         cost
     }
+}
+
+/// The last activation of each height and width of two places or more.
+fn activations(net: &Net) -> BTreeMap<(usize, usize), usize> {
+    let layers = net.layers().iter().enumerate();
+    let rectified = layers.filter(|(_, node)| matches!(node.layer, Layer::Activation(_)));
+    let maps = rectified.filter(|(_, node)| node.output.plane() > 1);
+    maps.map(|(place, node)| ((node.output.height, node.output.width), place))
+        .collect()
 }
 
 /// The sum over channels of squared numbers `[batch, channels, plane]`, `[batch, plane]`.
@@ -214,5 +247,10 @@ mod tests {
             assert!(with(pairs).begin(&student).is_err(), "{pairs:?}");
         }
         assert!(with(&[(0, 1)]).begin(&student).is_ok());
+        let found = Attention::matching(teacher.clone(), &student, 1.0).unwrap();
+        assert_eq!(found.pairs, [(4, 4), (1, 1)]);
+        let flat = Net::builder(student.input(), 1).dense(4).relu().dense(3);
+        let error = Attention::matching(teacher.clone(), &flat.build().unwrap(), 1.0);
+        assert!(error.unwrap_err().to_string().contains("height and width"));
     }
 }

@@ -37,6 +37,11 @@ pub(crate) struct Lesson {
     /// Weight of the teacher against the labels; without labels it is 1.
     #[arg(long, default_value_t = 0.9, requires = "teacher")]
     pub alpha: f32,
+    /// How much it counts, beside what is answered, that the network looks where the teacher does:
+    /// 1 to 10 are usual. The maps of activations of one height and width are compared, so that the
+    /// teacher's file must be one that could be taught itself.
+    #[arg(long, value_name = "WEIGHT", requires = "teacher")]
+    pub attention: Option<f32>,
     /// Bits of weights and activations with learned steps, 2 to 8, for a file that was taught in
     /// float. The first and the last layer have 8.
     #[arg(long, value_parser = clap::value_parser!(u8).range(2..=8), conflicts_with = "net")]

@@ -7,8 +7,8 @@ use noroshi_engine::{ModelSource, open};
 use noroshi_model::{EngineKind, InputSpec, Layout};
 use noroshi_service::files;
 use noroshi_train::{
-    Augmentation, Bits, EngineTeacher, Examples, Family, Fitted, INPUT, Loss, Net, Recipe, Shape,
-    Targets, Trainer,
+    Attention, Augmentation, Bits, EngineTeacher, Examples, Family, Fitted, INPUT, Loss, Net,
+    Recipe, Shape, Targets, Trainer,
 };
 use serde_json::{Value, json};
 
@@ -46,6 +46,7 @@ pub(super) fn run(command: &Lesson, as_json: bool) -> Result<(), Failure> {
     let (learned, held) = (seen_by(command, learned)?, seen_by(command, held)?);
     let mut net = learner(command, &learned, outputs)?;
     let recipe = recipe(command, &learned);
+    let attention = attention(command, &net)?;
     try_out(&net, command)?;
     let bar = output::progress(recipe.epochs, EPOCHS, as_json)?;
     let mut trainer = Trainer::new(&recipe);
@@ -54,6 +55,9 @@ pub(super) fn run(command: &Lesson, as_json: bool) -> Result<(), Failure> {
     }
     if let Some(teacher) = &mut teacher {
         trainer = trainer.teacher(teacher);
+    }
+    if let Some(attention) = &attention {
+        trainer = trainer.attention(attention);
     }
     if let Some(path) = &command.checkpoint {
         trainer = trainer.checkpoint(path.clone());
@@ -174,6 +178,15 @@ fn teacher(path: &Path, command: &Lesson) -> Result<EngineTeacher, Failure> {
         ))
     })?;
     Ok(EngineTeacher::new(engine, width))
+}
+
+/// Where the teacher looks, if that is asked for.
+fn attention(command: &Lesson, net: &Net) -> Result<Option<Attention>, Failure> {
+    let (Some(weight), Some(path)) = (command.attention, &command.teacher) else {
+        return Ok(None);
+    };
+    let found = Attention::matching(network(path)?, net, weight).tried(path.display())?;
+    Ok(Some(found))
 }
 
 /// Numbers that must leave the learner.
