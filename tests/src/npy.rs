@@ -53,7 +53,8 @@ pub fn write_bytes(path: &Path, shape: &[usize], bytes: &[u8]) -> Result<()> {
         "{} bytes are not {shape:?}",
         bytes.len()
     );
-    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let sizes: Vec<String> = shape.iter().map(|size| format!("{size},")).collect();
+    let sizes = sizes.join(" ");
     let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({sizes}), }}");
     while !(MAGIC.len() + 2 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
