@@ -40,7 +40,7 @@ const PLAIN: usize = 500;
 
 pub(super) const ROW: Row = Row {
     name: "cortex",
-    settings: "cortex 2",
+    settings: "cortex 3",
     run,
 };
 
@@ -55,7 +55,7 @@ fn run(context: &Context) -> Result<Vec<Claim>> {
 
 fn decide(context: &Context, task: &Task) -> Result<Vec<Claim>> {
     let mut shipped: Vec<Prepared> = Vec::new();
-    let judged = context.judge(task.name, &task.settings(), |seed| {
+    let judged = context.judge(task.name, &task.settings()?, |seed| {
         let prepared = task.train(seed)?;
         let (network, _) = source_of(&prepared)?;
         let answers = references(&network, &prepared)?;

@@ -25,6 +25,9 @@ pub(super) struct Task {
     pub(super) classes: usize,
     pub(super) build: fn(NetBuilder) -> NetBuilder,
     pub(super) recipe: Recipe,
+    /// What else decides the outcome: how the data were varied, what the network has that its
+    /// number of parameters doesn't tell.
+    pub(super) more: Value,
 }
 
 /// A network that is ready to become source.
@@ -51,16 +54,19 @@ pub(super) fn fashion() -> Result<Task> {
         classes: set.classes,
         build: fashion_network,
         recipe: Recipe {
-            epochs: 8,
-            batch: 128,
+            // Small batches learn more of few epochs: .8958 against .8885 with 128 after four, on a
+            // tenth of the training pictures.
+            epochs: 6,
+            batch: 32,
             rate: 4e-3,
             augmentation: Augmentation {
-                shift: 1,
+                shift: 0,
                 flip: true,
                 noise: 0.0,
             },
             ..Recipe::default()
         },
+        more: Value::Null,
     })
 }
 
@@ -74,17 +80,18 @@ fn fashion_network(net: NetBuilder) -> NetBuilder {
     let net = block(net, 2, 48);
     let net = block(net, 1, 48);
     let net = block(net, 1, 96);
+    let net = block(net, 1, 96);
     net.global_average().dense(10)
 }
 
 impl Task {
     /// Everything that decides the outcome beside the code.
-    pub(super) fn settings(&self) -> Value {
-        json!({
+    pub(super) fn settings(&self) -> Result<Value> {
+        let net = (self.build)(Net::builder(self.shape, 1)).build()?;
+        Ok(json!({
             "recipe": self.recipe, "calibration": CALIBRATION, "rows": self.train.len(),
-            "network": format!("{:?}", (self.build)(Net::builder(self.shape, 1)).build()
-                .map(|net| net.parameters())),
-        })
+            "parameters": net.parameters(), "more": self.more,
+        }))
     }
 
     /// The trained network in QDQ form.

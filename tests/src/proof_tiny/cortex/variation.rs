@@ -1,5 +1,5 @@
 //! Windows of the watch as other people would have made them: at another pace, with more or less
-//! strength, the watch turned on the wrist.
+//! strength, the watch turned on the wrist, or on the other arm.
 
 use crate::datasets::WATCH_AXES;
 
@@ -34,6 +34,7 @@ impl Variation {
         let taken = (pace * length as f32).ceil() as usize + 1;
         let room = (samples.len() / WATCH_AXES).checked_sub(taken + 1)?;
         let start = ((self.number() + 1.0) * 0.5 * room as f32) as usize;
+        let other_arm = self.number() > 0.0;
         let mut window = Vec::with_capacity(length * WATCH_AXES);
         for place in 0..length {
             let at = place as f32 * pace;
@@ -43,12 +44,23 @@ impl Variation {
                 strength * (before + (after - before) * at.fract())
             };
             let mut sample: [f32; WATCH_AXES] = std::array::from_fn(between);
+            if other_arm {
+                mirror(&mut sample);
+            }
             sample.chunks_exact_mut(3).for_each(|one| turn(one, angles));
             // Whoever does it in less time turns faster.
             sample[3..].iter_mut().for_each(|speed| *speed /= pace);
             window.extend(sample);
         }
         Some(window)
+    }
+}
+
+/// The same movement by the other arm. The first axis lies along the arm, from one side of the body
+/// to the other: accelerations along it change their sign, and rotations about the two others.
+fn mirror(sample: &mut [f32; WATCH_AXES]) {
+    for axis in [0, 4, 5] {
+        sample[axis] = -sample[axis];
     }
 }
 
