@@ -1,6 +1,7 @@
 //! `make proof-compress`: the bars of the compression of deep networks.
 
 mod arithmetic;
+mod attention;
 mod binary;
 mod binary_clothes;
 mod binary_fleet;
@@ -13,8 +14,8 @@ mod fitnets;
 mod kernels;
 mod pruning;
 mod ptq;
-mod softtree;
 mod recipe;
+mod softtree;
 mod taught;
 
 use crate::rows::{Proof, Row};
@@ -59,6 +60,11 @@ const ROWS: &[Row] = &[
         name: "softtree",
         settings: softtree::SETTINGS,
         run: softtree::run,
+    },
+    Row {
+        name: "attention",
+        settings: attention::SETTINGS,
+        run: attention::run,
     },
     Row {
         name: "bits",
