@@ -179,7 +179,8 @@ impl OnnxRuntime {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Commands {
-    /// Kinds that are refused: `diag`, `purge`, `restart_worker`, `explain`.
+    /// Kinds that are refused: `diag`, `purge`, `restart_worker`, `explain`, `label`, `states`,
+    /// `pull_state`, `roll_back`.
     pub forbid: Vec<String>,
 }
 
@@ -247,6 +248,11 @@ impl Config {
     /// The model files' folder.
     pub fn models_dir(&self) -> PathBuf {
         self.state_dir.join("models")
+    }
+
+    /// The folder of what models learned here.
+    pub fn learned_dir(&self) -> PathBuf {
+        self.state_dir.join("learned")
     }
 
     /// Small files that are replaced whole.

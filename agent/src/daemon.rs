@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod sender;
 mod source;
+mod states;
 mod status;
 mod trust;
 mod uplink;

@@ -9,6 +9,7 @@ mod measure;
 mod quantize;
 mod recipe;
 mod results;
+mod state;
 mod teach;
 mod train;
 
@@ -23,7 +24,8 @@ pub(crate) use compile::{Compile, Level};
 pub(crate) use compress::{Compress, Work};
 pub(crate) use quantize::{Blocks, Calibration, Mode, Quantize, Rounding};
 pub(crate) use recipe::Recipe;
-pub(crate) use results::{ResultName, Results};
+pub(crate) use results::{Label, ResultName, Results};
+pub(crate) use state::{DeviceState, StatePlace};
 pub(crate) use train::Train;
 
 pub(crate) use lesson::{Lesson, Small};
@@ -80,6 +82,8 @@ pub(crate) enum Command {
         /// The result: its id, DEVICE/PIPELINE/SEQUENCE, or DEVICE/PIPELINE for the newest.
         result: ResultName,
     },
+    /// Tell a device what is true of a result: its model learns from it, if it learns there.
+    Label(Label),
     /// What happened: of devices, gateways and the records that nobody took, newest first.
     Events(Events),
     /// Change your password; the one until now has to be shown.
@@ -332,6 +336,9 @@ pub(crate) enum Device {
         #[arg(long)]
         pipeline: Option<String>,
     },
+    /// What a pipeline's model learned on a device: versions, to pull and to go back to.
+    #[command(subcommand)]
+    State(DeviceState),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

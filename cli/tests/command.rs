@@ -94,6 +94,59 @@ fn a_result_has_a_name() {
 }
 
 #[test]
+fn trees_that_go_on_learning_are_trained_from_a_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, model) = (rows(folder.path(), ""), folder.path().join("m.ntm"));
+    let train = [
+        "model",
+        "train",
+        &rows,
+        "--online",
+        "--output",
+        model.to_str().unwrap(),
+    ];
+    let output = noroshi(&[&["--json"][..], &train].concat());
+    let card: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        card["classes"],
+        serde_json::json!(["far", "near"]),
+        "{}",
+        error(&output)
+    );
+    assert_eq!(card["arena_bytes"], 19_200);
+    assert_eq!(std::fs::metadata(&model).unwrap().len(), card["file_bytes"]);
+    let both = noroshi(&[&train[..], &["--budget", "1 KB on the agent"]].concat());
+    assert_eq!(both.status.code(), Some(2));
+    let neither = noroshi(&["model", "train", &rows]);
+    assert_eq!(neither.status.code(), Some(2));
+    assert!(error(&neither).contains("--budget"), "{}", error(&neither));
+}
+
+#[test]
+fn labels_and_states_say_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = ["--url", "http://127.0.0.1:9", "--token", "nrs_api_x"];
+    let run = |arguments: &[&str]| noroshi(&[&address[..], arguments].concat());
+    assert_eq!(run(&["label"]).status.code(), Some(2));
+    assert_eq!(run(&["label", "d/door/3"]).status.code(), Some(2));
+    let file = folder.path().join("labels.csv");
+    std::fs::write(&file, "d/door/3,left\nleft\n").unwrap();
+    let wrong = run(&["label", "--from", file.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(error(&wrong).contains("line 2"), "{}", error(&wrong));
+    let rollback = ["device", "state", "rollback", "d", "door"];
+    assert_eq!(run(&rollback).status.code(), Some(2));
+    let both = [&rollback[..], &["--to", "3", "--released"]].concat();
+    assert_eq!(run(&both).status.code(), Some(2));
+    let away = run(&["device", "state", "list", "d", "door"]);
+    assert!(
+        error(&away).contains("http://127.0.0.1:9"),
+        "{}",
+        error(&away)
+    );
+}
+
+#[test]
 fn garbage_is_no_model() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.onnx");

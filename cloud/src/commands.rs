@@ -61,6 +61,10 @@ fn is_known(what: &CommandKind, peer: &PeerRow) -> Result<()> {
     let known = match what {
         CommandKind::Diag | CommandKind::Purge | CommandKind::RestartWorker(_) => true,
         CommandKind::Explain(_) => capabilities.is_some_and(|found| found.explains()),
+        CommandKind::Label(_)
+        | CommandKind::States(_)
+        | CommandKind::PullState(_)
+        | CommandKind::RollBack(_) => capabilities.is_some_and(|found| found.learns()),
     };
     if known {
         return Ok(());

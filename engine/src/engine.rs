@@ -29,12 +29,45 @@ pub trait Engine: Send {
     fn explainer(&self) -> Option<&dyn Explainer> {
         None
     }
+
+    /// Who learns where it runs; `None` from models that don't.
+    fn learner(&mut self) -> Option<&mut dyn Learner> {
+        None
+    }
 }
 
 /// A model that can say why.
 pub trait Explainer {
     /// Why it answers `input`, one sample, as it does: terms that sum to the score of the label.
     fn explain(&self, input: &Tensor) -> Result<Explanation>;
+}
+
+/// A model that learns where it runs.
+pub trait Learner {
+    /// Learns that `label` is true of `input`, one sample.
+    fn learn(&mut self, input: &Tensor, label: usize) -> Result<Lesson>;
+
+    /// Samples learned since the release.
+    fn samples(&self) -> u32;
+
+    /// Alarms of the drift detector since the release.
+    fn alarms(&self) -> u32;
+
+    /// All that the model knows now.
+    fn state(&self) -> Vec<u8>;
+
+    /// Knows what `state` says from here on, or what it knew when it was released. Bytes that are
+    /// no state of this model are refused and change nothing.
+    fn restore(&mut self, state: Option<&[u8]>) -> Result<()>;
+}
+
+/// What came of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lesson {
+    /// Whether the model would have answered so.
+    pub right: bool,
+    /// Whether its drift detector alarmed: what it had learned begins anew.
+    pub alarm: bool,
 }
 
 /// One input or output of a model.
@@ -103,7 +136,7 @@ pub fn open(
         EngineKind::Binary => Ok(Box::new(binary::BinaryEngine::open(&source.read()?)?)),
         EngineKind::Tiny => {
             let bytes = source.read_at_most(tiny::MAX_BYTES)?;
-            Ok(Box::new(tiny::TinyEngine::open(&bytes)?))
+            tiny::open(&bytes)
         }
     }
 }

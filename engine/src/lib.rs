@@ -29,7 +29,9 @@ pub use allocator::{give_back, worker_environment};
 pub use bench::{Memory, median_cpu, memory, memory_of, process_cpu, thread_cpu};
 pub use capability::{Runtimes, cpu_features, detect, isa, runtimes};
 pub use classifier::Classifier;
-pub use engine::{Engine, Explainer, ModelSource, Optimization, Options, TensorDescription, open};
+pub use engine::{
+    Engine, Explainer, Learner, Lesson, ModelSource, Optimization, Options, TensorDescription, open,
+};
 pub use error::{EngineError, Result};
 pub use filter::{Decision, FilterChain, Observation};
 pub use frame::{Frame, MAX_FRAME_SIDE, PixelFormat};

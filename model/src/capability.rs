@@ -65,13 +65,18 @@ pub struct Runtime {
 }
 
 /// What the engine of models of a few kilobytes can do, as its version in [`Runtime`]: 1 answers,
-/// 2 explains.
-pub const TINY_VERSION: u32 = 2;
+/// 2 explains, 3 learns.
+pub const TINY_VERSION: u32 = 3;
 
 impl Capabilities {
     /// Whether the device knows the command *explain*.
     pub fn explains(&self) -> bool {
         self.tiny_version() >= 2
+    }
+
+    /// Whether the device knows the commands about learning.
+    pub fn learns(&self) -> bool {
+        self.tiny_version() >= 3
     }
 
     fn tiny_version(&self) -> u32 {

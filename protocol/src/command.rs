@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommandId, DeviceId, FrameId, Message, OrgId, PipelineId, limits};
+use crate::{CommandId, DeviceId, FrameId, Labels, Message, OrgId, PipelineId, StateOf, limits};
 
 /// What `command/<id>` carries, in an envelope of [`Domain::Command`](crate::Domain).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,16 @@ pub enum CommandKind {
     /// Say why a pipeline answered a frame as it did: the reply's text is the JSON of an
     /// [`Explanation`](crate::Explanation).
     Explain(Seen),
+    /// Learn what is true of frames: the reply's text is the JSON of
+    /// [`Lessons`](crate::Lessons).
+    Label(Labels),
+    /// Tell what a pipeline's model learned, version by version: a
+    /// [`StateList`](crate::StateList).
+    States(PipelineId),
+    /// Send a version of that: a [`PulledState`](crate::PulledState).
+    PullState(StateOf),
+    /// Know again what an earlier version knew: a [`StateList`](crate::StateList).
+    RollBack(StateOf),
 }
 
 /// A frame that a pipeline answered.
@@ -62,7 +72,16 @@ pub struct Seen {
 
 impl CommandKind {
     /// The words of all kinds.
-    pub const WORDS: [&'static str; 4] = ["diag", "purge", "restart_worker", "explain"];
+    pub const WORDS: [&'static str; 8] = [
+        "diag",
+        "purge",
+        "restart_worker",
+        "explain",
+        "label",
+        "states",
+        "pull_state",
+        "roll_back",
+    ];
 
     /// The word in `agent.toml`, tables and the API.
     pub const fn word(&self) -> &'static str {
@@ -71,6 +90,10 @@ impl CommandKind {
             Self::Purge => "purge",
             Self::RestartWorker(_) => "restart_worker",
             Self::Explain(_) => "explain",
+            Self::Label(_) => "label",
+            Self::States(_) => "states",
+            Self::PullState(_) => "pull_state",
+            Self::RollBack(_) => "roll_back",
         }
     }
 
@@ -78,13 +101,21 @@ impl CommandKind {
     pub const fn pipeline(&self) -> Option<&PipelineId> {
         match self {
             Self::Diag | Self::Purge => None,
-            Self::RestartWorker(pipeline) | Self::Explain(Seen { pipeline, .. }) => Some(pipeline),
+            Self::RestartWorker(pipeline)
+            | Self::States(pipeline)
+            | Self::Explain(Seen { pipeline, .. })
+            | Self::Label(Labels { pipeline, .. })
+            | Self::PullState(StateOf { pipeline, .. })
+            | Self::RollBack(StateOf { pipeline, .. }) => Some(pipeline),
         }
     }
 
     /// Whether it only asks: asking twice changes nothing, so that nothing needs to be noted.
     pub const fn is_question(&self) -> bool {
-        matches!(self, Self::Diag | Self::Explain(_))
+        matches!(
+            self,
+            Self::Diag | Self::Explain(_) | Self::States(_) | Self::PullState(_)
+        )
     }
 
     /// Whether a device obeys it while its clock is not synced.
@@ -119,6 +150,13 @@ pub enum Outcome {
 impl Message for Command {
     const WORD: &'static str = "command";
     const LIMIT: usize = limits::SMALL;
+
+    fn fault(&self) -> Option<String> {
+        match &self.what {
+            CommandKind::Label(labels) => labels.fault(),
+            _ => None,
+        }
+    }
 }
 
 impl Message for CommandHead {

@@ -15,6 +15,7 @@ mod filter;
 mod identity;
 mod ids;
 mod key;
+mod learning;
 pub mod limits;
 mod live;
 mod ranges;
@@ -44,6 +45,9 @@ pub use ids::{
     PlanId, RolloutId, SiteId, StoreId, TokenId,
 };
 pub use key::{KeyError, KeyId, PublicKey, SigningKey};
+pub use learning::{
+    LABELS_AT_MOST, Labelled, Labels, Lessons, PulledState, Skipped, StateEntry, StateList, StateOf,
+};
 pub use live::Live;
 pub use noroshi_model::{NameError, is_id};
 pub use ranges::{RangeSet, SequenceRange};
@@ -51,8 +55,8 @@ pub use record::{
     Answer, Batch, Body, ClockSource, DropReason, Dropped, Event, Record, Scored, Stream,
 };
 pub use reported::{
-    Figures, OutboxReport, PipelineReport, PipelineState, RefusedDesired, Reported, UpdatePhase,
-    UpdateReport,
+    Figures, LearnedReport, OutboxReport, PipelineReport, PipelineState, RefusedDesired, Reported,
+    UpdatePhase, UpdateReport,
 };
 pub use serial::{CertificateSerial, SerialError};
 pub use status::{Presence, Status};

@@ -78,6 +78,20 @@ pub struct PipelineReport {
     /// Whether the model can say why it answers as it does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explains: bool,
+    /// What the model learned here, if it learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedReport>,
+}
+
+/// What a model learned on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LearnedReport {
+    /// The version of its state; 0 of the model as it was released.
+    pub state: u64,
+    /// Samples learned since the release.
+    pub samples: u32,
+    /// Alarms of its drift detector since then.
+    pub alarms: u32,
 }
 
 /// How a pipeline is.

@@ -177,6 +177,13 @@ impl Obedience {
             CommandKind::Explain(seen) => {
                 self.ask(&seen.pipeline, About::Explain(seen.frame)).await
             }
+            CommandKind::Label(given) => {
+                let about = About::Label(given.labels.clone());
+                self.ask(&given.pipeline, about).await
+            }
+            CommandKind::States(pipeline) => self.ask(pipeline, About::States).await,
+            CommandKind::PullState(of) => self.ask(&of.pipeline, About::Pull(of.version)).await,
+            CommandKind::RollBack(of) => self.ask(&of.pipeline, About::RollBack(of.version)).await,
         };
         match done {
             Ok(text) => reply(&command.id, Outcome::Done, text),

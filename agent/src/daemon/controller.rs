@@ -26,6 +26,7 @@ use super::pipeline::{Notice, Question};
 use super::prepare::{Candidate, Fetched};
 use super::records::Records;
 use super::report::Reporter;
+use super::states::States;
 use super::trust::{Disbelief, Later, Trust};
 use crate::AgentError;
 use crate::config::Config;
@@ -71,6 +72,7 @@ pub(super) struct Desk {
     pub(super) trust: Arc<Trust>,
     pub(super) store: Arc<ModelStore>,
     pub(super) records: Records,
+    pub(super) states: States,
     pub(super) notes: Notes,
     pub(super) capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
     pub(super) crew: Crew,

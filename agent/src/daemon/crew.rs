@@ -219,6 +219,7 @@ impl Crew {
             state,
             figures: status.as_ref().map(figures).unwrap_or_default(),
             explains: status.as_ref().is_some_and(|status| status.explains),
+            learned: status.as_ref().and_then(|status| status.learned),
         }
     }
 

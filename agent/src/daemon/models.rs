@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use noroshi_model::{Blob, Digest, MAX_MANIFEST_BYTES, Manifest, Variant};
-use noroshi_protocol::{Assignment, ModelChoice};
+use noroshi_protocol::{Assignment, ModelChoice, PipelineId};
 use noroshi_service::files;
 
 use super::pipeline::Prepared;
@@ -73,6 +73,7 @@ impl ModelStore {
             golden: self.path(&variant.golden.blob.sha256),
             variant: variant.name.clone(),
             engine: variant.engine,
+            digest: variant.blob.sha256,
         };
         if !files.model.is_file() {
             return Err(AgentError::Refused(format!(
@@ -132,6 +133,16 @@ impl ModelStore {
         let what = format!("list {}", self.folder.display());
         let entries = std::fs::read_dir(&self.folder).map_err(AgentError::io(what))?;
         Ok(entries.filter_map(Result::ok).collect())
+    }
+
+    /// The pipelines of `needed` with the digests of their models' files; nothing if one of them
+    /// is not known, since it must not count as not needed.
+    pub(super) fn models_of(&self, needed: &[Assignment]) -> Option<Vec<(PipelineId, Digest)>> {
+        let one = |assignment: &Assignment| {
+            let (_, variant) = self.manifest(&assignment.model).ok()?;
+            Some((assignment.pipeline.clone(), variant.blob.sha256))
+        };
+        needed.iter().map(one).collect()
     }
 
     /// Deletes every file that no assignment in `needed` names; returns the bytes freed.

@@ -1,5 +1,6 @@
 //! One pipeline: frames in, results out, whatever happens to its worker.
 
+mod learning;
 mod questions;
 mod terms;
 
@@ -50,6 +51,7 @@ pub(super) fn pipeline(
         skipped: 0,
         worker: None,
         explains: false,
+        learned: None,
     };
     let (publish, seen) = watch::channel(status.clone());
     let pipeline = Pipeline {
@@ -173,6 +175,7 @@ impl Pipeline {
                 old
             }
         };
+        self.recall().await;
         self.status.state = match self.worker {
             Some(_) => PipelineState::Running,
             None => PipelineState::Starting,
@@ -197,17 +200,24 @@ impl Pipeline {
         let files = running.prepared.files.clone();
         self.started = boottime();
         match WorkerProcess::start(&self.around.config, &files, false).await {
-            Ok((worker, _)) => {
-                self.started = boottime();
-                self.patience.began();
-                self.worker = Some(worker);
-                self.status.state = PipelineState::Running;
-            }
-            Err(e) => {
-                self.patience.failed_to_start(doing(&e));
-                self.crashed(&e).await;
-            }
+            // Kept only when it knows what was learned: dropped before that, it is not half told.
+            Ok((mut worker, _)) => match self.recall_into(&mut worker).await {
+                Ok(learned) => {
+                    self.started = boottime();
+                    self.patience.began();
+                    self.status.learned = learned;
+                    self.worker = Some(worker);
+                    self.status.state = PipelineState::Running;
+                }
+                Err(e) => self.not_started(&e).await,
+            },
+            Err(e) => self.not_started(&e).await,
         }
+    }
+
+    async fn not_started(&mut self, error: &AgentError) {
+        self.patience.failed_to_start(doing(error));
+        self.crashed(error).await;
     }
 
     /// Frames that nobody can infer go back to their source.

@@ -24,6 +24,7 @@ use super::pipeline::Surroundings;
 use super::records::Records;
 use super::report::{Reporter, Sight};
 use super::sender::Sender;
+use super::states::States;
 use super::status::StatusSocket;
 use super::trust::Trust;
 use super::uplink::{self, Topics, Uplink};
@@ -117,9 +118,11 @@ impl Assembly {
         let acks = Acks::new(self.records.clone());
         let store = ModelStore::open(self.config.models_dir(), self.config.models.clone())?;
         let store = Arc::new(store);
+        let states = States::open(self.config.learned_dir())?;
         let around = Surroundings {
             config: Arc::clone(&self.config),
             board: Arc::new(Switchboard::default()),
+            states: states.clone(),
             pen: self.pen.clone(),
             clock: Arc::clone(&self.network.clock),
             notes: self.notes.clone(),
@@ -141,6 +144,7 @@ impl Assembly {
             trust: Arc::clone(&trust),
             store: Arc::clone(&store),
             records: self.records.clone(),
+            states,
             notes: self.notes.clone(),
             capabilities,
             crew: Crew::new(around, store),

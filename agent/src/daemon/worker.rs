@@ -7,14 +7,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use noroshi_engine::{GoldenReport, worker_environment};
-use noroshi_model::{EngineKind, VariantName};
+use noroshi_model::{Digest, EngineKind, VariantName};
 use noroshi_protocol::FrameId;
+use serde_bytes::ByteBuf;
 
 use super::child::LinkedChild;
 use super::lease::{Lease, SharedRing};
 use crate::AgentError;
 use crate::config::Config;
-use crate::worker::{Order, Report, Why};
+use crate::worker::{Knowledge, Order, Report, Taught, Why};
 
 /// How long a worker that closed its link may take to end.
 const POST_MORTEM: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ pub(super) struct ModelFiles {
     pub(super) golden: PathBuf,
     pub(super) variant: VariantName,
     pub(super) engine: EngineKind,
+    /// Digest of the model's file.
+    pub(super) digest: Digest,
 }
 
 /// A worker with its model loaded.
@@ -36,6 +39,8 @@ pub(super) struct WorkerProcess {
     rings: Vec<(u64, Weak<SharedRing>)>,
     /// Whether the model can say why.
     explains: bool,
+    /// Whether it learns.
+    learns: bool,
 }
 
 /// What became of a frame.
@@ -64,6 +69,7 @@ impl WorkerProcess {
             patience: config.worker.inference(),
             rings: Vec::new(),
             explains: false,
+            learns: false,
         };
         match tokio::time::timeout(config.worker.start(), worker.load(config, files, test)).await {
             Ok(Ok(golden)) => Ok((worker, golden)),
@@ -113,8 +119,12 @@ impl WorkerProcess {
         };
         self.child.link.send(&load, &borrowed).await?;
         match self.child.link.receive().await? {
-            Report::Loaded { golden, explains } => {
-                self.explains = explains;
+            Report::Loaded {
+                golden,
+                explains,
+                learns,
+            } => {
+                (self.explains, self.learns) = (explains, learns);
                 Ok(golden)
             }
             Report::Refused { why } => Err(AgentError::Worker(why)),
@@ -133,6 +143,11 @@ impl WorkerProcess {
         self.explains
     }
 
+    /// Whether the model learns where it runs.
+    pub(super) fn learns(&self) -> bool {
+        self.learns
+    }
+
     /// Lets the worker keep the input that it answered last, for questions.
     pub(super) async fn remember(&self) -> Result<(), AgentError> {
         self.child.link.send(&Order::Remember, &[]).await
@@ -144,14 +159,45 @@ impl WorkerProcess {
         &mut self,
         frame: FrameId,
     ) -> Result<Option<Result<Why, String>>, AgentError> {
-        let (order, patience) = (Order::Explain { frame }, self.patience);
-        let asked = tokio::time::timeout(patience, self.put(&order)).await;
-        match self.in_time(asked).await? {
+        match self.put_in_time(&Order::Explain { frame }).await? {
             Report::Explained(why) => Ok(Some(Ok(why))),
             Report::Failed { why } => Ok(Some(Err(why))),
             Report::Forgotten => Ok(None),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Lets the model learn what is true of frames, by index of their labels. An error means that
+    /// the worker is of no more use.
+    pub(super) async fn learn(
+        &mut self,
+        labels: Vec<(FrameId, u32)>,
+    ) -> Result<Result<Taught, String>, AgentError> {
+        let count = labels.len();
+        match self.put_in_time(&Order::Learn { labels }).await? {
+            Report::Taught(taught) if taught.lessons.len() == count => Ok(Ok(taught)),
+            Report::Failed { why } => Ok(Err(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lets the model know what a state says, or what was released. An error means that the
+    /// worker is of no more use.
+    pub(super) async fn restore(
+        &mut self,
+        state: Option<ByteBuf>,
+    ) -> Result<Result<Knowledge, String>, AgentError> {
+        match self.put_in_time(&Order::Restore { state }).await? {
+            Report::Restored(knowledge) => Ok(Ok(knowledge)),
+            Report::Failed { why } => Ok(Err(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn put_in_time(&mut self, order: &Order) -> Result<Report, AgentError> {
+        let patience = self.patience;
+        let asked = tokio::time::timeout(patience, self.put(order)).await;
+        self.in_time(asked).await
     }
 
     /// Sends an order and takes its report.

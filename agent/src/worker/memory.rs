@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use noroshi_engine::Tensor;
+use noroshi_engine::{Explanation, Tensor, Term};
 use noroshi_protocol::FrameId;
 
 /// Inputs that are kept at most.
@@ -13,33 +13,54 @@ const BYTES: usize = 4 << 20;
 /// The last inputs, the oldest first; bounded in number and bytes.
 #[derive(Default)]
 pub(super) struct Memory {
-    kept: VecDeque<(FrameId, Tensor)>,
+    kept: VecDeque<Kept>,
     bytes: usize,
+}
+
+/// An input that was answered.
+pub(super) struct Kept {
+    frame: FrameId,
+    pub(super) input: Tensor,
+    /// Why it was answered so, of a model that will know better when it is asked.
+    pub(super) why: Option<Explanation>,
+    /// Whether the model has learned from it.
+    pub(super) learned: bool,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        let terms = self.why.as_ref().map_or(0, |why| why.terms.len());
+        size_of::<Self>() + self.input.data().bytes() + terms * size_of::<Term>()
+    }
 }
 
 impl Memory {
     /// Keeps the input of `frame`; the oldest make room. An input larger than all the room is
     /// not kept.
-    pub(super) fn keep(&mut self, frame: FrameId, input: Tensor) {
-        let bytes = size_of_val(&frame) + input.data().bytes();
-        if bytes > BYTES {
+    pub(super) fn keep(&mut self, frame: FrameId, input: Tensor, why: Option<Explanation>) {
+        let kept = Kept {
+            frame,
+            input,
+            why,
+            learned: false,
+        };
+        if kept.bytes() > BYTES {
             return;
         }
-        self.bytes += bytes;
-        self.kept.push_back((frame, input));
+        self.bytes += kept.bytes();
+        self.kept.push_back(kept);
         while self.kept.len() > INPUTS || self.bytes > BYTES {
-            let Some((frame, oldest)) = self.kept.pop_front() else {
+            let Some(oldest) = self.kept.pop_front() else {
                 return;
             };
-            self.bytes -= size_of_val(&frame) + oldest.data().bytes();
+            self.bytes -= oldest.bytes();
         }
     }
 
     /// The input of `frame`.
-    pub(super) fn find(&self, frame: FrameId) -> Option<&Tensor> {
+    pub(super) fn find(&mut self, frame: FrameId) -> Option<&mut Kept> {
         // The newest first: it is asked about most.
-        let found = self.kept.iter().rev().find(|(kept, _)| *kept == frame);
-        found.map(|(_, input)| input)
+        self.kept.iter_mut().rev().find(|kept| kept.frame == frame)
     }
 }
 
@@ -59,14 +80,14 @@ mod tests {
     fn the_last_are_kept_within_number_and_bytes() {
         let mut memory = Memory::default();
         for number in 0..2_000 {
-            memory.keep(frame(number), input(2));
+            memory.keep(frame(number), input(2), None);
         }
         assert_eq!(memory.kept.len(), INPUTS);
         assert!(memory.find(frame(2_000 - 1_025)).is_none());
         assert!(memory.find(frame(2_000 - 1_024)).is_some());
-        memory.keep(frame(7), input((BYTES >> 2) + 1));
+        memory.keep(frame(7), input((BYTES >> 2) + 1), None);
         assert!(memory.find(frame(7)).is_none(), "larger than all the room");
-        memory.keep(frame(8), input(BYTES / 4 - 100));
+        memory.keep(frame(8), input(BYTES / 4 - 100), None);
         assert!(memory.find(frame(8)).is_some());
         assert!(memory.bytes <= BYTES && memory.kept.len() < 40);
     }

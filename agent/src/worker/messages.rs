@@ -6,6 +6,7 @@ use noroshi_engine::GoldenReport;
 use noroshi_model::{Digest, EngineKind, VariantName};
 use noroshi_protocol::{FrameId, Rest, Term};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::ring::Geometry;
 
@@ -66,6 +67,16 @@ pub enum Order {
         /// Which.
         frame: FrameId,
     },
+    /// Learn what is true of frames.
+    Learn {
+        /// Frames with the index of their label.
+        labels: Vec<(FrameId, u32)>,
+    },
+    /// Know what a state says from here on, or nothing but what was released.
+    Restore {
+        /// The engine's bytes.
+        state: Option<ByteBuf>,
+    },
 }
 
 /// From the worker: exactly one for each order but `Ring`, `DropRing` and `Remember`.
@@ -79,6 +90,8 @@ pub enum Report {
         golden: Option<GoldenReport>,
         /// Whether the model can say why.
         explains: bool,
+        /// Whether it learns.
+        learns: bool,
     },
     /// The model can't be run; the worker is of no more use.
     Refused {
@@ -100,11 +113,53 @@ pub enum Report {
     Forgotten,
     /// Why the frame was answered as it was.
     Explained(Why),
+    /// What came of the labels.
+    Taught(Taught),
+    /// The model knows what it was told to; a state that it refuses is `Failed`.
+    Restored(Knowledge),
     /// The model gave no usable answer for the frame.
     Failed {
         /// Why, for people.
         why: String,
     },
+}
+
+/// What came of labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// One a label.
+    pub lessons: Vec<Lesson>,
+    /// What the model knows now.
+    pub knowledge: Knowledge,
+    /// The same as the engine's bytes.
+    pub state: ByteBuf,
+}
+
+/// What came of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lesson {
+    /// It was learned.
+    Learned {
+        /// Whether the model would have answered so.
+        right: bool,
+        /// Whether the drift detector alarmed.
+        alarm: bool,
+    },
+    /// The input is not kept.
+    Forgotten,
+    /// It was learned from before.
+    Repeated,
+    /// The model can't learn it.
+    Refused,
+}
+
+/// How much a model learned since its release.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knowledge {
+    /// Samples.
+    pub samples: u32,
+    /// Alarms of the drift detector.
+    pub alarms: u32,
 }
 
 /// Why a frame was answered as it was; see [`noroshi_protocol::Explanation`].

@@ -14,7 +14,6 @@ use noroshi_model::{EngineKind, MAX_MANIFEST_BYTES, Manifest, VariantName};
 use noroshi_protocol::FrameId;
 
 use super::memory::Memory;
-use super::why::why;
 use super::{Order, Report};
 use crate::AgentError;
 use crate::link::ChildLink;
@@ -86,16 +85,16 @@ fn prepare(link: &mut ChildLink) -> Result<Options, AgentError> {
     })
 }
 
-struct Worker {
+pub(super) struct Worker {
     link: ChildLink,
     options: Options,
-    model: Option<Classifier>,
+    pub(super) model: Option<Classifier>,
     rings: HashMap<u64, Reader>,
     /// The last frame's, used again: a frame is some hundred pages of fresh memory otherwise.
     pixels: Vec<u8>,
     /// The frame that was answered last; its input is the preprocessor's.
-    last: Option<FrameId>,
-    memory: Memory,
+    pub(super) last: Option<FrameId>,
+    pub(super) memory: Memory,
 }
 
 impl Worker {
@@ -110,6 +109,7 @@ impl Worker {
                         Ok(golden) => Report::Loaded {
                             golden,
                             explains: self.explains(),
+                            learns: self.learns(),
                         },
                         Err(e) => Report::Refused { why: e.to_string() },
                     };
@@ -138,6 +138,14 @@ impl Worker {
                 Order::Remember => self.remember(),
                 Order::Explain { frame } => {
                     let report = self.explain(frame);
+                    self.link.send(&report)?;
+                }
+                Order::Learn { labels } => {
+                    let report = self.learn(&labels);
+                    self.link.send(&report)?;
+                }
+                Order::Restore { state } => {
+                    let report = self.restore(state.as_deref().map(Vec::as_slice));
                     self.link.send(&report)?;
                 }
             }
@@ -218,32 +226,6 @@ impl Worker {
                     input_us,
                 }
             }
-            Err(e) => Report::Failed { why: e.to_string() },
-        }
-    }
-
-    fn explains(&mut self) -> bool {
-        let model = self.model.as_mut();
-        model.is_some_and(|model| model.engine().explainer().is_some())
-    }
-
-    fn remember(&mut self) {
-        if let (Some(frame), Some(model)) = (self.last.take(), &mut self.model) {
-            let input = model.preprocessor().tensor().clone();
-            self.memory.keep(frame, input);
-        }
-    }
-
-    fn explain(&mut self, frame: FrameId) -> Report {
-        let (Some(input), Some(model)) = (self.memory.find(frame), &mut self.model) else {
-            return Report::Forgotten;
-        };
-        let spec = model.preprocessor().spec().clone();
-        let Some(explainer) = model.engine().explainer() else {
-            return Report::Forgotten;
-        };
-        match explainer.explain(input) {
-            Ok(explanation) => Report::Explained(why(&explanation, &spec)),
             Err(e) => Report::Failed { why: e.to_string() },
         }
     }

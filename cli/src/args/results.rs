@@ -1,5 +1,6 @@
 //! Which results are meant.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -18,6 +19,18 @@ pub(crate) struct Results {
     /// How many at most.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Label {
+    /// The result: its id, DEVICE/PIPELINE/SEQUENCE, or DEVICE/PIPELINE for the newest.
+    #[arg(required_unless_present = "from", requires = "label")]
+    pub result: Option<ResultName>,
+    /// What is true of it: the slug of one of the model's labels.
+    pub label: Option<String>,
+    /// A file with lines of RESULT,LABEL instead, in the order in which they are learned.
+    #[arg(long, conflicts_with_all = ["result", "label"])]
+    pub from: Option<PathBuf>,
 }
 
 /// One result, as people name it.

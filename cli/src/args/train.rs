@@ -14,8 +14,12 @@ pub(crate) struct Train {
     pub label: Option<String>,
     /// What the model may take: such as "2 KB RAM, 16 KB flash, 1 ms at 16 MHz", or
     /// "16 KB on the agent".
-    #[arg(long, value_parser = budget)]
-    pub budget: Budget,
+    #[arg(long, value_parser = budget, required_unless_present = "online")]
+    pub budget: Option<Budget>,
+    /// Trees that go on learning on the device, from labels, in 19,200 bytes for ever; for at most
+    /// 128 columns and 16 classes.
+    #[arg(long, conflicts_with_all = ["budget", "top", "window"])]
+    pub online: bool,
     /// Where the model goes; what is known of it goes beside it, as .json.
     #[arg(short, long, default_value = "model.ntm")]
     pub output: PathBuf,

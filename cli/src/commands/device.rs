@@ -1,5 +1,7 @@
 //! `noroshi device …`.
 
+mod state;
+
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -24,6 +26,7 @@ pub(super) async fn run(api: &Api, command: Device, as_json: bool) -> Result<(),
             kind,
             pipeline,
         } => send(api, &device, kind, pipeline, as_json).await,
+        Device::State(command) => state::run(api, command, as_json).await,
     }
 }
 

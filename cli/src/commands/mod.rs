@@ -5,6 +5,7 @@ mod device;
 mod enrol_token;
 mod events;
 mod explain;
+mod label;
 mod login;
 mod model;
 mod password;
@@ -55,6 +56,7 @@ async fn with_cloud(arguments: Arguments) -> Result<(), Failure> {
         Command::Rollout(command) => rollout::run(&api, command, json).await,
         Command::Watch(command) => watch::run(&api, &command, json).await,
         Command::Results(wanted) => results::run(&api, &wanted, json).await,
+        Command::Label(wanted) => label::run(&api, &wanted, json).await,
         Command::Explain { result } => explain::run(&api, &result, json).await,
         Command::Events(wanted) => events::run(&api, &wanted, json).await,
     }

@@ -1,10 +1,13 @@
 //! Commands to devices.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use noroshi_protocol::{CommandKind, DeviceId, PipelineId, Seen};
+use noroshi_protocol::{
+    CommandKind, DeviceId, LABELS_AT_MOST, Labelled, Labels, PipelineId, Seen, StateOf,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,7 +25,7 @@ const LONGEST_S: u64 = 24 * 60 * 60;
 pub(crate) struct Command {
     id: String,
     device: String,
-    /// `diag`, `purge`, `restart_worker` or `explain`.
+    /// `diag`, `purge`, `restart_worker`, `explain`, `label`, `states`, `pull_state` or `roll_back`.
     kind: String,
     /// The pipeline that it is about, if it is about one.
     pipeline: Option<String>,
@@ -32,7 +35,8 @@ pub(crate) struct Command {
     state: String,
     /// The reply. To `explain` it is a JSON object: `model`, `version`, `variant`, `label`, `score`
     /// and what that is the sum of, `terms` (each with `part`, `index`, `name`, `value`) and `rest`
-    /// (`count`, `value`).
+    /// (`count`, `value`). The replies to `label`, `states`, `pull_state` and `roll_back` are JSON
+    /// too.
     text: String,
 }
 
@@ -40,18 +44,35 @@ pub(crate) struct Command {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCommand {
-    /// `diag`, `purge`, `restart_worker` or `explain`.
+    /// `diag`, `purge`, `restart_worker`, `explain`, `label`, `states`, `pull_state` or `roll_back`.
     kind: String,
-    /// The pipeline of `restart_worker`.
+    /// The pipeline of `restart_worker`, `states`, `pull_state` and `roll_back`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pipeline: Option<PipelineId>,
     /// The result that `explain` asks about.
     #[serde(default)]
     result: Option<i64>,
+    /// What is true of results of one pipeline, for `label`: 1 to 64.
+    #[serde(default)]
+    labels: Vec<NewLabel>,
+    /// The state that `pull_state` and `roll_back` mean. Left out: the newest to pull, the model as
+    /// it was released to roll back to.
+    #[serde(default)]
+    version: Option<u64>,
     /// Seconds until the device does not obey it any more; five minutes if left out.
     #[serde(default)]
     ttl_s: Option<u64>,
+}
+
+/// What is true of a result.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewLabel {
+    /// The result's id.
+    result: i64,
+    /// The label's slug.
+    label: String,
 }
 
 list! {
@@ -105,26 +126,78 @@ pub(crate) async fn create(
 }
 
 async fn kind(api: &Api, device: &DeviceId, new: &NewCommand) -> Result<CommandKind> {
-    match (new.kind.as_str(), &new.pipeline, new.result) {
-        ("diag", None, None) => Ok(CommandKind::Diag),
-        ("purge", None, None) => Ok(CommandKind::Purge),
-        ("restart_worker", Some(pipeline), None) => {
-            Ok(CommandKind::RestartWorker(pipeline.clone()))
+    let of_state = |pipeline: &PipelineId| StateOf {
+        pipeline: pipeline.clone(),
+        version: new.version,
+    };
+    let given = (
+        &new.pipeline,
+        new.result,
+        new.labels.as_slice(),
+        new.version,
+    );
+    Ok(match (new.kind.as_str(), given) {
+        ("diag", (None, None, [], None)) => CommandKind::Diag,
+        ("purge", (None, None, [], None)) => CommandKind::Purge,
+        ("restart_worker", (Some(pipeline), None, [], None)) => {
+            CommandKind::RestartWorker(pipeline.clone())
         }
-        ("explain", None, Some(result)) => {
-            Ok(CommandKind::Explain(seen(api, device, result).await?))
+        ("explain", (None, Some(result), [], None)) => {
+            CommandKind::Explain(seen(api, device, result).await?)
         }
-        ("restart_worker", ..) => Err(Error::invalid(
-            "restart_worker needs the pipeline whose worker is meant, and nothing else",
+        ("label", (None, None, [_, ..], None)) => {
+            CommandKind::Label(labels(api, device, &new.labels).await?)
+        }
+        ("states", (Some(pipeline), None, [], None)) => CommandKind::States(pipeline.clone()),
+        ("pull_state", (Some(pipeline), None, [], _)) => CommandKind::PullState(of_state(pipeline)),
+        ("roll_back", (Some(pipeline), None, [], _)) => CommandKind::RollBack(of_state(pipeline)),
+        (kind, _) => return Err(incomplete(kind)),
+    })
+}
+
+/// What a kind needs that was not given, or was beside what it needs.
+fn incomplete(kind: &str) -> Error {
+    let needs = match kind {
+        "diag" | "purge" => "takes nothing else",
+        "restart_worker" | "states" => "needs the pipeline that is meant, and nothing else",
+        "explain" => "needs the result that is meant, and nothing else",
+        "label" => "needs labels, each of a result, and nothing else",
+        "pull_state" | "roll_back" => {
+            "needs the pipeline that is meant, takes the version of a state, and nothing else"
+        }
+        _ => {
+            let known = CommandKind::WORDS.join(", ");
+            return Error::invalid(format!("kind is one of {known}"));
+        }
+    };
+    Error::invalid(format!("{kind} {needs}"))
+}
+
+/// The labels by frame; all of one pipeline, since one model learns them.
+async fn labels(api: &Api, device: &DeviceId, given: &[NewLabel]) -> Result<Labels> {
+    if given.len() > LABELS_AT_MOST {
+        return Err(Error::invalid(format!(
+            "a command has at most {LABELS_AT_MOST} labels: send more commands"
+        )));
+    }
+    let mut pipelines = BTreeSet::new();
+    let mut labels = Vec::with_capacity(given.len());
+    for one in given {
+        if !(1..=32).contains(&one.label.len()) {
+            return Err(Error::invalid("a label is the slug of one: 1 to 32 bytes"));
+        }
+        let seen = seen(api, device, one.result).await?;
+        pipelines.insert(seen.pipeline);
+        labels.push(Labelled {
+            frame: seen.frame,
+            label: one.label.clone(),
+        });
+    }
+    match (pipelines.pop_first(), pipelines.is_empty()) {
+        (Some(pipeline), true) => Ok(Labels { pipeline, labels }),
+        _ => Err(Error::invalid(
+            "the labels are of results of several pipelines: send a command for each",
         )),
-        ("explain", ..) => Err(Error::invalid(
-            "explain needs the result that is meant, and nothing else",
-        )),
-        ("diag" | "purge", ..) => Err(Error::invalid("diag and purge take nothing else")),
-        _ => Err(Error::invalid(format!(
-            "kind is one of {}",
-            CommandKind::WORDS.join(", ")
-        ))),
     }
 }
 

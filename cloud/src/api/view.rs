@@ -57,6 +57,19 @@ pub(crate) struct DevicePipeline {
     pub(crate) memory: u64,
     /// Whether it can say why it answers as it does.
     pub(crate) explains: bool,
+    /// What its model learned on the device; null if it does not learn there.
+    pub(crate) learned: Option<LearnedOn>,
+}
+
+/// What a model learned on a device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LearnedOn {
+    /// The version of its state; 0 of the model as it was released.
+    pub(crate) state: u64,
+    /// Samples learned since the release.
+    pub(crate) samples: u32,
+    /// Alarms of its drift detector since then.
+    pub(crate) alarms: u32,
 }
 
 /// An update on a device.
@@ -149,6 +162,11 @@ fn pipelines(report: &Reported) -> Vec<DevicePipeline> {
             cpu_us_p95: one.figures.cpu_us_p95,
             memory: one.figures.memory,
             explains: one.explains,
+            learned: one.learned.map(|learned| LearnedOn {
+                state: learned.state,
+                samples: learned.samples,
+                alarms: learned.alarms,
+            }),
         }
     };
     report.pipelines.iter().map(one).collect()

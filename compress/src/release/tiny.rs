@@ -46,6 +46,8 @@ pub(super) fn disagreements(
     compare.field("the input's element type", &input.dtype, &facts.element);
     compare.field("the number of the input's values", &pixels, &facts.columns);
     compare.field("the features", &input.features, &facts.features);
+    let activation = &manifest.output.activation;
+    compare.field("what the output is", activation, &facts.activation);
     compare.field("the output's name", &manifest.output.name, &OUTPUT);
     let labels = manifest.task.labels().len();
     compare.field("the number of labels", &labels, &facts.classes);

@@ -783,7 +783,7 @@ export interface components {
             created_ms: number;
             device: string;
             id: string;
-            /** @description `diag`, `purge`, `restart_worker` or `explain`. */
+            /** @description `diag`, `purge`, `restart_worker`, `explain`, `label`, `states`, `pull_state` or `roll_back`. */
             kind: string;
             /** Format: int64 */
             not_after_ms: number;
@@ -794,7 +794,8 @@ export interface components {
             /**
              * @description The reply. To `explain` it is a JSON object: `model`, `version`, `variant`, `label`, `score`
              *     and what that is the sum of, `terms` (each with `part`, `index`, `name`, `value`) and `rest`
-             *     (`count`, `value`).
+             *     (`count`, `value`). The replies to `label`, `states`, `pull_state` and `roll_back` are JSON
+             *     too.
              */
             text: string;
         };
@@ -973,6 +974,7 @@ export interface components {
              * @description Frames answered since its worker started.
              */
             frames: number;
+            learned: components["schemas"]["LearnedOn"] | null;
             /**
              * Format: int64
              * @description Resident bytes of its worker.
@@ -1115,6 +1117,24 @@ export interface components {
             /** @description The cloud's version. */
             version: string;
         };
+        /** @description What a model learned on a device. */
+        LearnedOn: {
+            /**
+             * Format: int32
+             * @description Alarms of its drift detector since then.
+             */
+            alarms: number;
+            /**
+             * Format: int32
+             * @description Samples learned since the release.
+             */
+            samples: number;
+            /**
+             * Format: int64
+             * @description The version of its state; 0 of the model as it was released.
+             */
+            state: number;
+        };
         /** @description A model. */
         Model: {
             /**
@@ -1182,9 +1202,11 @@ export interface components {
         };
         /** @description A command to be sent. */
         NewCommand: {
-            /** @description `diag`, `purge`, `restart_worker` or `explain`. */
+            /** @description `diag`, `purge`, `restart_worker`, `explain`, `label`, `states`, `pull_state` or `roll_back`. */
             kind: string;
-            /** @description The pipeline of `restart_worker`. */
+            /** @description What is true of results of one pipeline, for `label`: 1 to 64. */
+            labels?: components["schemas"]["NewLabel"][];
+            /** @description The pipeline of `restart_worker`, `states`, `pull_state` and `roll_back`. */
             pipeline?: string | null;
             /**
              * Format: int64
@@ -1196,6 +1218,12 @@ export interface components {
              * @description Seconds until the device does not obey it any more; five minutes if left out.
              */
             ttl_s?: number | null;
+            /**
+             * Format: int64
+             * @description The state that `pull_state` and `roll_back` mean. Left out: the newest to pull, the model as
+             *     it was released to roll back to.
+             */
+            version?: number | null;
         };
         /** @description An order; its files are uploaded before it. */
         NewCompression: {
@@ -1238,6 +1266,16 @@ export interface components {
              * @description How often it can be used; once if left out.
              */
             uses?: number | null;
+        };
+        /** @description What is true of a result. */
+        NewLabel: {
+            /** @description The label's slug. */
+            label: string;
+            /**
+             * Format: int64
+             * @description The result's id.
+             */
+            result: number;
         };
         /** @description A new password. */
         NewPassword: {

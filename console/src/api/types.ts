@@ -12,6 +12,7 @@ export type DeviceUpdate = Schemas["DeviceUpdate"];
 export type DeviceDetail = Schemas["DeviceDetail"];
 export type EnrolmentToken = Schemas["EnrolmentToken"];
 export type EventRow = Schemas["EventRow"];
+export type LearnedOn = Schemas["LearnedOn"];
 export type Model = Schemas["Model"];
 export type ModelVersion = Schemas["ModelVersion"];
 export type NewCommand = Schemas["NewCommand"];

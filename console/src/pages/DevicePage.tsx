@@ -3,7 +3,7 @@ import { useParams } from "react-router";
 
 import { useDevice } from "../api/devices";
 import { readCapabilities, readReport } from "../api/report";
-import type { DeviceDetail } from "../api/types";
+import type { DeviceDetail, DevicePipeline } from "../api/types";
 import { Answer } from "../parts/Answer";
 import { Columns } from "../parts/Columns";
 import { Events } from "../parts/Events";
@@ -29,8 +29,9 @@ function Status({ device }: { device: DeviceDetail }) {
   );
 }
 
-function explaining({ pipelines }: DeviceDetail): string[] {
-  return pipelines.filter(({ explains }) => explains).map(({ pipeline }) => pipeline);
+/** The pipelines of which something holds. */
+function named(device: DeviceDetail, holds: (pipeline: DevicePipeline) => boolean): string[] {
+  return device.pipelines.filter(holds).map(({ pipeline }) => pipeline);
 }
 
 function Content({ device }: { device: DeviceDetail }) {
@@ -55,7 +56,11 @@ function Content({ device }: { device: DeviceDetail }) {
       <Columns>
         <Stack gap="lg">
           <DeviceLive site={device.site} device={device.id} />
-          <DeviceResults device={device.id} explaining={explaining(device)} />
+          <DeviceResults
+            device={device.id}
+            explaining={named(device, ({ explains }) => explains)}
+            learning={named(device, ({ learned }) => learned !== null)}
+          />
         </Stack>
         <Stack gap="lg">
           <DeviceRecord device={device} report={report} />

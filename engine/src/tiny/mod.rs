@@ -1,5 +1,6 @@
-//! Models of a few kilobytes, `.ntm` files: trees, forests, ProtoNN, Bonsai, boosted trees,
-//! linear models, Fastfood, support vector machines.
+//! Models of a few kilobytes: trees, forests, ProtoNN, Bonsai, boosted trees, linear models,
+//! Fastfood, support vector machines, which never change, and online forests, which learn on (see
+//! [`online`]).
 //!
 //! The file says how many numbers a row has, not what they are: any tensor of so many numbers is
 //! taken, in its order. A model of bytes takes bytes; one that scales numbers itself takes f32, and
@@ -12,6 +13,7 @@
 //! never rounded away, and of equals the first is the best, as on a microcontroller. The numbers
 //! rank; the probabilities that a softmax makes of them are not calibrated.
 
+mod online;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use noroshi_model::{ElementType, Features, Precision};
+use noroshi_model::{Activation, ElementType, Features, Precision};
 use noroshi_tiny::{Answer, Explanation, Family, Intake, MAX_FILE_BYTES, Model};
 
 use crate::engine::{Engine, Explainer, TensorDescription, batch_of};
@@ -48,6 +50,8 @@ pub struct Facts {
     pub element: ElementType,
     /// Its arithmetic.
     pub precision: Precision,
+    /// What its numbers of an answer are.
+    pub activation: Activation,
     /// Numbers that were learned.
     pub parameters: u64,
     /// Multiplications of an answer, at most.
@@ -67,13 +71,16 @@ pub fn facts(path: &Path) -> Result<Option<Facts>> {
         .take(head)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if bytes != MAGIC {
+    if bytes != MAGIC && bytes != online::MAGIC {
         return Ok(None);
     }
     // One more than a model has, so that a longer file is refused for its length.
     file.take(MAX_BYTES + 1 - head)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
+    if bytes.starts_with(online::MAGIC) {
+        return online_facts(&bytes).map(Some);
+    }
     let model = read(&bytes)?;
     let work = model.work();
     Ok(Some(Facts {
@@ -90,6 +97,7 @@ pub fn facts(path: &Path) -> Result<Option<Facts>> {
             }
             _ => Precision::Int8,
         },
+        activation: Activation::Logits,
         parameters: work.parameters,
         multiplications: work.multiplications,
         memory: memory(&model, bytes.len()),
@@ -104,6 +112,32 @@ fn memory(model: &Model, file: usize) -> u64 {
     };
     // No number takes more than four times its bytes in the file.
     (drawn + 4 * file) as u64
+}
+
+fn online_facts(bytes: &[u8]) -> Result<Facts> {
+    let (forest, classes) = online::read(bytes)?;
+    let arena = forest.arena_bytes() as u64;
+    Ok(Facts {
+        columns: usize::from(forest.settings().features),
+        classes: usize::from(classes),
+        features: None,
+        element: ElementType::F32,
+        precision: Precision::Fp32,
+        activation: Activation::Probabilities,
+        parameters: arena / 4,
+        // Comparisons and sums along a path; what is multiplied is a handful of shares.
+        multiplications: u64::from(forest.settings().trees) * u64::from(classes),
+        // What is known, what was released, and what a state is written to.
+        memory: 3 * arena,
+    })
+}
+
+/// Opens the model in `bytes`, of either kind.
+pub(crate) fn open(bytes: &[u8]) -> Result<Box<dyn Engine>> {
+    if bytes.starts_with(online::MAGIC) {
+        return Ok(Box::new(online::OnlineEngine::open(bytes)?));
+    }
+    Ok(Box::new(TinyEngine::open(bytes)?))
 }
 
 fn read(bytes: &[u8]) -> Result<Model> {

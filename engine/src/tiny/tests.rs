@@ -218,3 +218,75 @@ fn an_explanation_sums_to_the_score_of_the_label() {
         assert!(engine.explainer().unwrap().explain(&short).is_err());
     }
 }
+
+fn forest(seed: u64) -> noroshi_tiny::online::OnlineForest {
+    noroshi_tiny::online::teach(&table(), &Intake::Bytes, seed)
+        .unwrap()
+        .forest
+}
+
+fn numbers(row: &[u8]) -> Tensor {
+    let numbers = row.iter().map(|&byte| f32::from(byte)).collect();
+    Tensor::f32(vec![1, 1, 1, 6], numbers).unwrap()
+}
+
+#[test]
+fn an_online_forest_learns_restores_and_explains() {
+    let released = forest(1).to_bytes();
+    let source = ModelSource::Bytes(&released);
+    let mut engine = open(EngineKind::Tiny, source, &Options::default()).unwrap();
+    let input = numbers(&[250, 250, 0, 0, 250, 250]);
+    let shares = |engine: &mut Box<dyn Engine>| {
+        let output = engine.run(std::slice::from_ref(&input)).unwrap().remove(0);
+        output.as_f32().unwrap().to_vec()
+    };
+    let before = shares(&mut engine);
+    assert!((before.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    for _ in 0..60 {
+        engine.learner().unwrap().learn(&input, 2).unwrap();
+    }
+    let after = shares(&mut engine);
+    assert!(
+        after[2] > 0.6 && after[2] > before[2],
+        "{before:?} {after:?}"
+    );
+    let why = engine.explainer().unwrap().explain(&input).unwrap();
+    let sum: f64 = why.terms.iter().map(|term| term.value).sum();
+    assert!((sum - f64::from(after[2])).abs() < 1e-6, "{sum} {after:?}");
+    assert!(
+        why.terms
+            .iter()
+            .any(|term| term.part == noroshi_tiny::Part::Base)
+    );
+
+    let learner = engine.learner().unwrap();
+    assert_eq!(learner.samples(), 60);
+    let state = learner.state();
+    learner.restore(None).unwrap();
+    assert_eq!((learner.samples(), learner.state()), (0, released.clone()));
+    assert!(
+        learner.learn(&input, 3).is_err(),
+        "a class that there isn't"
+    );
+    let short = Tensor::f32(vec![1, 1, 1, 3], vec![0.0; 3]).unwrap();
+    assert!(learner.learn(&short, 0).is_err());
+    // Hostile states change nothing.
+    let mut flipped = state.clone();
+    flipped[40] ^= 1;
+    let other = forest(2).to_bytes();
+    for bad in [&flipped[..], &state[..100], b"", &other] {
+        assert!(learner.restore(Some(bad)).is_err());
+    }
+    assert_eq!(learner.state(), released);
+    learner.restore(Some(&state)).unwrap();
+    assert_eq!(shares(&mut engine), after);
+}
+
+#[test]
+fn a_forest_of_numbers_is_no_model_of_a_pipeline() {
+    let settings = noroshi_tiny::online::Settings::regression(6, 1);
+    let forest = noroshi_tiny::online::OnlineForest::new(settings).unwrap();
+    let bytes = forest.to_bytes();
+    let source = ModelSource::Bytes(&bytes);
+    assert!(open(EngineKind::Tiny, source, &Options::default()).is_err());
+}

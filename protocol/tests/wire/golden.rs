@@ -69,6 +69,10 @@ fn reading_inverts_writing() {
     round_trip::<Choice>(&samples["choice"]);
     round_trip::<Command>(&samples["command"]);
     round_trip::<Command>(&samples["command-explain"]);
+    round_trip::<Command>(&samples["command-label"]);
+    round_trip::<Command>(&samples["command-states"]);
+    round_trip::<Command>(&samples["command-pull-state"]);
+    round_trip::<Command>(&samples["command-roll-back"]);
     round_trip::<Reply>(&samples["reply"]);
     round_trip::<EnrolRequest>(&samples["enrol-request"]);
     round_trip::<EnrolAnswer>(&samples["enrol-answer"]);

@@ -217,6 +217,7 @@ pub(crate) fn reported() -> Reported {
                 memory: 50 << 20,
             },
             explains: false,
+            learned: None,
         }],
         update: Some(UpdateReport {
             plan: "r-1-w0-a0".parse().unwrap(),
@@ -268,6 +269,40 @@ fn explain() -> Command {
                 source: 0xfeed,
                 number: 12,
             },
+        }),
+        ..command()
+    }
+}
+
+fn label() -> Command {
+    let labelled = |number, label: &str| Labelled {
+        frame: FrameId {
+            source: 0xfeed,
+            number,
+        },
+        label: label.to_owned(),
+    };
+    Command {
+        what: CommandKind::Label(Labels {
+            pipeline: "door".parse().unwrap(),
+            labels: vec![labelled(12, "left"), labelled(15, "top")],
+        }),
+        ..command()
+    }
+}
+
+fn states() -> Command {
+    Command {
+        what: CommandKind::States("door".parse().unwrap()),
+        ..command()
+    }
+}
+
+fn of_state(what: impl FnOnce(StateOf) -> CommandKind, version: Option<u64>) -> Command {
+    Command {
+        what: what(StateOf {
+            pipeline: "door".parse().unwrap(),
+            version,
         }),
         ..command()
     }
@@ -336,6 +371,16 @@ pub(crate) fn cbor() -> BTreeMap<&'static str, Vec<u8>> {
         ),
         ("command", command().to_cbor()),
         ("command-explain", explain().to_cbor()),
+        ("command-label", label().to_cbor()),
+        ("command-states", states().to_cbor()),
+        (
+            "command-pull-state",
+            of_state(CommandKind::PullState, Some(7)).to_cbor(),
+        ),
+        (
+            "command-roll-back",
+            of_state(CommandKind::RollBack, None).to_cbor(),
+        ),
         (
             "command-envelope",
             Envelope::seal(Domain::Command, &command(), &key(5)).to_cbor(),

@@ -11,6 +11,7 @@ mod evil_gateway;
 mod garbage;
 mod impostor;
 mod kilobytes;
+mod learning;
 mod links;
 mod one_bit;
 mod results;

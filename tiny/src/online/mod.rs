@@ -24,12 +24,14 @@ mod features;
 mod grow;
 mod linear;
 pub(crate) mod state;
+mod teach;
 mod walk;
 
 use arena::{Arena, HEAD, Layout};
 
 pub use explain::{Explanation, Term};
 pub use state::{STATE_BYTES_AT_MOST, StateError};
+pub use teach::{Taught, teach};
 
 /// No arena is larger.
 pub const ARENA_BYTES_AT_MOST: u32 = 19_200;
@@ -259,6 +261,12 @@ impl OnlineForest {
     pub fn answer(&self, sample: &[f32]) -> Result<Answer, SampleError> {
         self.check(sample)?;
         Ok(self.answered(sample))
+    }
+
+    /// Every class's share of the vote, in order; they sum to 1. Of regression, the number.
+    pub fn shares(&self, sample: &[f32]) -> Result<Vec<f32>, SampleError> {
+        self.check(sample)?;
+        Ok(self.scores(sample)[..self.classes()].to_vec())
     }
 
     /// The vote's share for `class`; 0 for a class that there isn't, and for regression.

@@ -248,3 +248,33 @@ proptest! {
         let _ = OnlineForest::from_bytes(&bytes);
     }
 }
+
+#[test]
+fn a_table_teaches_in_any_order_of_its_rows() {
+    use crate::model::{Intake, Scale};
+    use crate::table::Table;
+
+    // Sorted by class, as files often are.
+    let rows: Vec<Vec<u8>> = (0..600)
+        .map(|row| {
+            vec![
+                (row * 7 % 50) as u8 + if row < 300 { 0 } else { 100 },
+                (row * 13 % 256) as u8,
+            ]
+        })
+        .collect();
+    let labels = (0..600).map(|row| u16::from(row >= 300)).collect();
+    let table = Table::new(2, 2, rows.concat(), labels).unwrap();
+    let taught = teach(&table, &Intake::Bytes, 3).unwrap();
+    assert!(taught.right > 0.95, "{}", taught.right);
+    assert_eq!(taught.forest.counters().alarms, 0);
+    assert_eq!(taught, teach(&table, &Intake::Bytes, 3).unwrap());
+    let shares = taught.forest.shares(&[120.0, 5.0]).unwrap();
+    assert!(shares[1] > 0.8 && (shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    // The numbers behind the bytes are what is learned.
+    let scaled = Intake::Scaled(vec![Scale::over([-10.0, 245.0]); 2]);
+    let scaled = teach(&table, &scaled, 3).unwrap();
+    assert!(scaled.forest.shares(&[110.0, 5.0]).unwrap()[1] > 0.8);
+    let wide = Table::new(129, 2, vec![0; 129 * 2], vec![0, 1]).unwrap();
+    assert!(teach(&wide, &Intake::Bytes, 1).is_err());
+}

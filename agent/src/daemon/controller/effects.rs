@@ -85,9 +85,14 @@ impl Controller {
     }
 
     pub(super) async fn drop_files(&mut self) -> Result<u64, AgentError> {
-        let store = Arc::clone(&self.desk.store);
+        let (store, states) = (Arc::clone(&self.desk.store), self.desk.states.clone());
         let needed: Vec<_> = self.update.needed().into_iter().cloned().collect();
-        tokio::task::spawn_blocking(move || store.keep_only(&needed))
+        let drop = move || {
+            let models = store.models_of(&needed);
+            let learned = models.map(|models| states.keep_only(&models)).transpose()?;
+            Ok(store.keep_only(&needed)? + learned.unwrap_or(0))
+        };
+        tokio::task::spawn_blocking(drop)
             .await
             .map_err(|e| AgentError::Refused(e.to_string()))?
     }

@@ -1,8 +1,9 @@
 //! What people ask of a pipeline: its worker knows, the pipeline believes none of it.
 
-use noroshi_protocol::{Explanation, FrameId};
+use noroshi_protocol::{Explanation, FrameId, PipelineId};
 
 use super::{About, Pipeline, Prepared, Question, doing};
+use crate::AgentError;
 use crate::worker::Why;
 
 impl Pipeline {
@@ -10,6 +11,10 @@ impl Pipeline {
     pub(super) async fn answer(&mut self, question: Question) {
         let answer = match question.about {
             About::Explain(frame) => self.explain(frame).await,
+            About::Label(labels) => self.learn(&labels).await,
+            About::States => self.states().await,
+            About::Pull(version) => self.pull(version).await,
+            About::RollBack(to) => self.roll_back(to).await,
         };
         if question.answer.send(answer).is_err() {
             tracing::debug!(pipeline.id = %self.id, "who asked is gone");
@@ -28,10 +33,7 @@ impl Pipeline {
 
     async fn explain(&mut self, frame: FrameId) -> Result<String, String> {
         let (Some(running), Some(worker)) = (&self.running, &mut self.worker) else {
-            return Err(format!(
-                "pipeline {} has no worker at the moment: ask again",
-                self.id
-            ));
+            return Err(no_worker(&self.id));
         };
         if !worker.explains() {
             let model = &running.prepared.assignment.model;
@@ -43,18 +45,26 @@ impl Pipeline {
         match worker.explain(frame).await {
             Ok(Some(why)) => explanation(&running.prepared, why?),
             Ok(None) => Err(forgotten(frame)),
-            Err(e) => {
-                self.worker = None;
-                let _fate = self.patience.lost_worker(doing(&e));
-                self.crashed(&e).await;
-                Err(e.to_string())
-            }
+            Err(e) => Err(self.lost(&e).await),
         }
+    }
+
+    /// The worker died of a question; what that says to who asked.
+    pub(super) async fn lost(&mut self, error: &AgentError) -> String {
+        self.worker = None;
+        // There is no frame in hand whose fate this would be.
+        let _fate = self.patience.lost_worker(doing(error));
+        self.crashed(error).await;
+        error.to_string()
     }
 }
 
+pub(super) fn no_worker(pipeline: &PipelineId) -> String {
+    format!("pipeline {pipeline} has no worker at the moment: ask again")
+}
+
 /// The frame's input is not there.
-fn forgotten(frame: FrameId) -> String {
+pub(super) fn forgotten(frame: FrameId) -> String {
     format!(
         "the input of frame {frame} is not kept: a device keeps those of the last results since \
          its pipeline's worker started, at most 1024"
@@ -116,6 +126,7 @@ mod tests {
                 golden: PathBuf::new(),
                 variant: "small".parse().unwrap(),
                 engine: EngineKind::Tiny,
+                digest: Digest::of(b""),
             },
             labels: Arc::new(vec!["left".into(), "top".into()]),
         }

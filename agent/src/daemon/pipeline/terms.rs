@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use noroshi_protocol::{Assignment, FrameId, PipelineId, PipelineState};
+use noroshi_protocol::{Assignment, FrameId, Labelled, LearnedReport, PipelineId, PipelineState};
 use noroshi_service::clock::SessionClock;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::daemon::figures::Figures;
 use crate::daemon::lease::Switchboard;
 use crate::daemon::notes::Notes;
+use crate::daemon::states::States;
 use crate::daemon::worker::{ModelFiles, WorkerProcess};
 use crate::outbox::OutboxPen;
 
@@ -48,6 +49,14 @@ pub(in crate::daemon) struct Question {
 pub(in crate::daemon) enum About {
     /// Why a frame was answered as it was.
     Explain(FrameId),
+    /// What comes of labels.
+    Label(Vec<Labelled>),
+    /// What was learned so far.
+    States,
+    /// A state with its bytes; the newest if none is named.
+    Pull(Option<u64>),
+    /// The model knows again what an earlier state said; none is the release.
+    RollBack(Option<u64>),
 }
 
 /// What a pipeline tells the controller.
@@ -71,6 +80,8 @@ pub(in crate::daemon) struct PipelineStatus {
     pub(in crate::daemon) worker: Option<u32>,
     /// Whether the model can say why.
     pub(in crate::daemon) explains: bool,
+    /// What it learned, if it learns.
+    pub(in crate::daemon) learned: Option<LearnedReport>,
 }
 
 /// What a pipeline needs of the agent.
@@ -78,6 +89,7 @@ pub(in crate::daemon) struct PipelineStatus {
 pub(in crate::daemon) struct Surroundings {
     pub(in crate::daemon) config: Arc<Config>,
     pub(in crate::daemon) board: Arc<Switchboard>,
+    pub(in crate::daemon) states: States,
     pub(in crate::daemon) pen: OutboxPen,
     pub(in crate::daemon) clock: Arc<SessionClock>,
     pub(in crate::daemon) notes: Notes,

@@ -1,13 +1,15 @@
 //! `noroshi model train`: the best model within a budget, of the rows of a CSV.
 
+mod online;
 mod windows;
 
 use std::fs::File;
 use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use noroshi_service::files::write_atomic;
+use noroshi_service::files;
 use noroshi_tiny::csv::{self, CsvSettings};
-use noroshi_tiny::search::{Controller, Found, Ranked, SearchSettings, search};
+use noroshi_tiny::search::{Budget, Controller, Found, Ranked, SearchSettings, search};
 use serde_json::{Value, json};
 
 use crate::args::Train;
@@ -22,8 +24,8 @@ pub(super) fn run(asked: &Train, as_json: bool) -> Result<(), Failure> {
                 .into(),
         ));
     }
-    if let Some(length) = asked.window {
-        return windows::run(asked, length, as_json);
+    if let (Some(length), Some(budget)) = (asked.window, &asked.budget) {
+        return windows::run(asked, budget, length, as_json);
     }
     let source = File::open(&asked.file).tried(asked.file.display())?;
     let read =
@@ -31,17 +33,15 @@ pub(super) fn run(asked: &Train, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         warn(&read);
     }
+    let Some(budget) = &asked.budget else {
+        return online::run(asked, &read, as_json);
+    };
     let settings = SearchSettings::new(asked.seed);
     let found = searched(asked, as_json, |progress| {
-        search(
-            &read.table,
-            &read.intake,
-            &asked.budget,
-            &settings,
-            progress,
-        )
+        search(&read.table, &read.intake, budget, &settings, progress)
     })?;
-    finish(asked, card(asked, &read, &found), &found, as_json)
+    let card = card(asked, budget, &read, &found);
+    finish(asked, budget, &card, &found, as_json)
 }
 
 fn csv_settings(asked: &Train) -> CsvSettings {
@@ -70,21 +70,34 @@ fn searched(
 }
 
 /// Writes the best model and what is known of it, and tells.
-fn finish(asked: &Train, card: Value, found: &Found, as_json: bool) -> Result<(), Failure> {
-    write_atomic(&asked.output, &found.best[0].model.to_bytes()).tried(asked.output.display())?;
-    let beside = asked.output.with_extension("json");
-    let text = serde_json::to_vec_pretty(&card).tried("what is known of the model")?;
-    write_atomic(&beside, &text).tried(beside.display())?;
+fn finish(
+    asked: &Train,
+    budget: &Budget,
+    card: &Value,
+    found: &Found,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let beside = write(asked, &found.best[0].model.to_bytes(), card)?;
     if as_json {
-        return output::json(&card);
+        return output::json(card);
     }
-    tell(asked, found);
-    println!(
-        "{} (what is known of it: {})",
-        asked.output.display(),
-        beside.display()
-    );
+    tell(asked, budget, found);
+    println!("{}", written(asked, &beside));
     Ok(())
+}
+
+/// Writes the model and, beside it, what is known of it.
+fn write(asked: &Train, model: &[u8], card: &Value) -> Result<PathBuf, Failure> {
+    files::write_atomic(&asked.output, model).tried(asked.output.display())?;
+    let beside = asked.output.with_extension("json");
+    let text = serde_json::to_vec_pretty(card).tried("what is known of the model")?;
+    files::write_atomic(&beside, &text).tried(beside.display())?;
+    Ok(beside)
+}
+
+fn written(asked: &Train, beside: &Path) -> String {
+    let (model, beside) = (asked.output.display(), beside.display());
+    format!("{model} (what is known of it: {beside})")
 }
 
 /// What a person should know of the rows before they believe the model.
@@ -141,10 +154,10 @@ fn single(read: &csv::Read) -> Vec<&str> {
         .collect()
 }
 
-fn card(asked: &Train, read: &csv::Read, found: &Found) -> Value {
+fn card(asked: &Train, budget: &Budget, read: &csv::Read, found: &Found) -> Value {
     let shown = found.best.iter().take(usize::from(asked.top));
     json!({
-        "file": asked.output, "budget": asked.budget.to_string(), "seed": asked.seed,
+        "file": asked.output, "budget": budget.to_string(), "seed": asked.seed,
         "columns": read.columns, "classes": read.classes, "constant": read.constant,
         "rows": { "read": read.rows, "dropped": read.dropped, "learned": found.rows.0,
             "chosen_on": found.rows.1, "single": single(read) },
@@ -174,7 +187,7 @@ fn on_controller(one: &Ranked, figure: impl FnOnce(Controller) -> String) -> Str
     one.cost.controller.map_or_else(|| "–".to_owned(), figure)
 }
 
-fn tell(asked: &Train, found: &Found) {
+fn tell(asked: &Train, budget: &Budget, found: &Found) {
     let heads = [
         "FAMILY", "SETTINGS", "RIGHT", "FILE", "FLASH", "RAM", "CYCLES",
     ];
@@ -193,7 +206,7 @@ fn tell(asked: &Train, found: &Found) {
     println!(
         "learned from {} rows, chosen on {} others of {} settings within {}; rows that nobody has \
          seen may be answered worse",
-        found.rows.0, found.rows.1, found.tried, asked.budget
+        found.rows.0, found.rows.1, found.tried, budget
     );
     println!("flash, RAM and cycles are estimates for an ATmega328P, at worst; –: for hosts only");
     if found.best[0].accuracy <= found.majority {

@@ -140,3 +140,59 @@ async fn a_device_is_asked_why_by_the_frame_of_a_result() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{nothing}");
     }
 }
+
+#[tokio::test]
+async fn labels_go_to_the_device_by_frame() {
+    let world = World::new().await;
+    let device = world.enrol(1).await;
+    let frame = |number| FrameId { source: 5, number };
+    let first = result(&world, &device, frame(1), 3).await;
+    let second = result(&world, &device, frame(2), 4).await;
+    let path = format!("/api/v1/devices/{device}/commands");
+    let label = |result: i64, label: &str| json!({ "result": result, "label": label });
+    let body = json!({ "kind": "label", "labels": [label(second, "cat"), label(first, "dog")] });
+    has_tiny(&world, &device, "2").await;
+    let (status, problem) = world.post(&path, body.clone()).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::CONFLICT, &json!("agent_too_old"))
+    );
+    has_tiny(&world, &device, "3").await;
+    let (status, sent) = world.post(&path, body).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{sent}");
+    let CommandKind::Label(labels) = signed(&world, &device, &sent).await.what else {
+        panic!("{sent}")
+    };
+    assert_eq!(labels.pipeline.as_str(), "door");
+    let given: Vec<_> = labels
+        .labels
+        .iter()
+        .map(|one| (one.frame, one.label.as_str()))
+        .collect();
+    assert_eq!(given, [(frame(2), "cat"), (frame(1), "dog")]);
+
+    let body = json!({ "kind": "roll_back", "pipeline": "door", "version": 7 });
+    let (_, sent) = world.post(&path, body).await;
+    let CommandKind::RollBack(of) = signed(&world, &device, &sent).await.what else {
+        panic!("{sent}")
+    };
+    assert_eq!(of.version, Some(7));
+    for body in [
+        json!({ "kind": "label" }),
+        json!({ "kind": "label", "labels": [label(first, "")] }),
+        json!({ "kind": "label", "labels": [label(first, &"x".repeat(33))] }),
+        json!({ "kind": "label", "labels": vec![label(first, "cat"); 65] }),
+        json!({ "kind": "states" }),
+        json!({ "kind": "roll_back" }),
+        json!({ "kind": "states", "pipeline": "door", "version": 1 }),
+    ] {
+        let (status, problem) = world.post(&path, body.clone()).await;
+        assert_eq!(
+            status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{body}: {problem}"
+        );
+    }
+    let body = json!({ "kind": "label", "labels": [label(9_999, "cat")] });
+    assert_eq!(world.post(&path, body).await.0, StatusCode::NOT_FOUND);
+}

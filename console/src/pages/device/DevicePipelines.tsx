@@ -1,12 +1,16 @@
 import { Anchor, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 
-import type { DevicePipeline } from "../../api/types";
+import type { DevicePipeline, LearnedOn } from "../../api/types";
 import { Empty } from "../../parts/Empty";
 import { Mark } from "../../parts/Mark";
 import { Panel } from "../../parts/Panel";
-import { bytes, integer, milliseconds } from "../../text/format";
+import { bytes, counted, integer, milliseconds } from "../../text/format";
 import { phaseTone } from "../../text/status";
+
+function learned({ state, samples }: LearnedOn): string {
+  return state === 0 ? "as released" : `state ${state}, ${counted(samples, "sample")} learned here`;
+}
 
 function Row({ pipeline }: { pipeline: DevicePipeline }) {
   const { state, cpu_us_p50, memory } = pipeline;
@@ -19,6 +23,7 @@ function Row({ pipeline }: { pipeline: DevicePipeline }) {
         </Anchor>
         <Text size="xs" c="dimmed">
           {pipeline.variant}
+          {pipeline.learned && ` · ${learned(pipeline.learned)}`}
         </Text>
       </Table.Td>
       <Table.Td>

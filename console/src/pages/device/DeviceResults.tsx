@@ -1,4 +1,4 @@
-import { Table, Text } from "@mantine/core";
+import { Group, Table, Text } from "@mantine/core";
 
 import { useDeviceResults } from "../../api/devices";
 import { useMay } from "../../api/session";
@@ -6,16 +6,19 @@ import { Answer } from "../../parts/Answer";
 import { Empty } from "../../parts/Empty";
 import { Panel } from "../../parts/Panel";
 import { dateTime, percent, timeOfDay } from "../../text/format";
+import { ResultLabel } from "./ResultLabel";
 import { ResultWhy } from "./ResultWhy";
 
 interface Props {
   device: string;
   /** Pipelines that can say why. */
   explaining: string[];
+  /** Pipelines that learn from labels. */
+  learning: string[];
 }
 
 /** The newest stored results. */
-export function DeviceResults({ device, explaining }: Props) {
+export function DeviceResults({ device, explaining, learning }: Props) {
   const mayAsk = useMay("operate") && explaining.length > 0;
   return (
     <Panel title="Recent results" flush>
@@ -47,7 +50,10 @@ export function DeviceResults({ device, explaining }: Props) {
                     </Table.Td>
                     {mayAsk && (
                       <Table.Td ta="right">
-                        {explaining.includes(result.pipeline) && <ResultWhy result={result} />}
+                        <Group gap={6} justify="flex-end" wrap="nowrap">
+                          {learning.includes(result.pipeline) && <ResultLabel result={result} />}
+                          {explaining.includes(result.pipeline) && <ResultWhy result={result} />}
+                        </Group>
                       </Table.Td>
                     )}
                   </Table.Tr>

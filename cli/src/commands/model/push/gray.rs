@@ -5,8 +5,7 @@ use std::path::Path;
 use noroshi_engine::tiny::{INPUT, OUTPUT, facts};
 use noroshi_engine::{ModelSource, Options, Tensor, isa, median_cpu, open};
 use noroshi_model::{
-    Activation, ColorOrder, EngineKind, InputSpec, Latency, Layout, Measured, Normalization,
-    OutputSpec, Resize,
+    ColorOrder, EngineKind, InputSpec, Latency, Layout, Measured, Normalization, OutputSpec, Resize,
 };
 
 use crate::error::{Failure, Tried};
@@ -46,7 +45,7 @@ pub(super) fn specs(
     };
     let output = OutputSpec {
         name: OUTPUT.to_owned(),
-        activation: Activation::Logits,
+        activation: facts.activation,
     };
     Ok((input, output))
 }

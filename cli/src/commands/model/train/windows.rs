@@ -6,7 +6,7 @@ use std::io::BufReader;
 use noroshi_tiny::Intake;
 use noroshi_tiny::csv::{ReadWindows, WindowSettings, read_windows};
 use noroshi_tiny::features::parts;
-use noroshi_tiny::search::{Found, SearchSettings, search_groups};
+use noroshi_tiny::search::{Budget, Found, SearchSettings, search_groups};
 use serde_json::{Value, json};
 
 use super::{csv_settings, described, failures, finish, searched};
@@ -16,7 +16,12 @@ use crate::error::{Failure, Tried};
 /// What is computed if nobody says.
 const FEATURES: &str = "stats,fft";
 
-pub(super) fn run(asked: &Train, length: u16, as_json: bool) -> Result<(), Failure> {
+pub(super) fn run(
+    asked: &Train,
+    budget: &Budget,
+    length: u16,
+    as_json: bool,
+) -> Result<(), Failure> {
     let hop = asked.hop.unwrap_or((length / 2).max(1));
     if hop > length {
         return Err(Failure::Usage(format!(
@@ -42,17 +47,10 @@ pub(super) fn run(asked: &Train, length: u16, as_json: bool) -> Result<(), Failu
     let search = SearchSettings::new(asked.seed);
     let found = searched(asked, as_json, |progress| {
         let (table, intake) = (&read.table, &read.intake);
-        search_groups(
-            table,
-            &read.groups,
-            intake,
-            &asked.budget,
-            &search,
-            progress,
-        )
+        search_groups(table, &read.groups, intake, budget, &search, progress)
     })?;
-    let card = card(asked, &read, &found);
-    finish(asked, card, &found, as_json)
+    let card = card(asked, budget, &read, &found);
+    finish(asked, budget, &card, &found, as_json)
 }
 
 /// What a person should know before they believe the model.
@@ -79,14 +77,14 @@ fn tell(read: &ReadWindows) {
     }
 }
 
-fn card(asked: &Train, read: &ReadWindows, found: &Found) -> Value {
+fn card(asked: &Train, budget: &Budget, read: &ReadWindows, found: &Found) -> Value {
     let shown = found.best.iter().take(usize::from(asked.top));
     let features = match &read.intake {
         Intake::Windows(windowed) => json!(windowed.features()),
         Intake::Bytes | Intake::Scaled(_) => Value::Null,
     };
     json!({
-        "file": asked.output, "budget": asked.budget.to_string(), "seed": asked.seed,
+        "file": asked.output, "budget": budget.to_string(), "seed": asked.seed,
         "columns": read.channels, "classes": read.classes, "features": features,
         "groups": read.group_names, "samples": read.samples, "recordings": read.recordings,
         "rows": { "read": read.windows, "dropped": read.dropped, "learned": found.rows.0,
