@@ -13,6 +13,7 @@ mod messages;
 mod mjpeg;
 mod pace;
 mod raw;
+mod rows;
 mod run;
 mod sequence;
 mod spec;
@@ -20,9 +21,11 @@ mod spec;
 pub use exec::guard;
 pub use messages::{Order, Report};
 pub use run::run;
-pub use spec::{Exec, ExecFormat, Folder, Input, Sequence, SourceSpec};
+pub use spec::{Exec, ExecFormat, Folder, Input, RowsFile, Sequence, SourceSpec};
 
 use std::rc::Rc;
+
+use crate::ring::PixelFormat;
 
 /// One frame before it is in the ring.
 pub(crate) struct Picture {
@@ -30,7 +33,8 @@ pub(crate) struct Picture {
     name: String,
     width: u32,
     height: u32,
-    /// RGB, rows without padding.
+    format: PixelFormat,
+    /// Rows without padding.
     pixels: Rc<Vec<u8>>,
 }
 

@@ -184,3 +184,51 @@ fn a_source_ends_with_its_agent() {
     camera.link = ChildLink::new(unused);
     assert!(camera.child.wait().unwrap().success());
 }
+
+#[test]
+fn rows_of_numbers_come_as_frames_of_one_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, "temperature,flow\n1.5,-2\nbroken\n3,4\n").unwrap();
+    let spec = format!(r#"{{"rows":{{"path":{file:?},"repeat":false}},"frames_per_second":500}}"#);
+    let mut camera = start(&spec);
+    let mut rows = Vec::new();
+    let mut unreadable = Vec::new();
+    loop {
+        match camera.report() {
+            Report::Frame {
+                slot, generation, ..
+            } => {
+                let frame = camera.ring.read(slot, generation).unwrap().unwrap();
+                assert_eq!((frame.header.width, frame.header.height), (2, 1));
+                let (numbers, _) = frame.pixels.as_chunks::<4>();
+                rows.push([0, 1].map(|column| f32::from_le_bytes(numbers[column])));
+                camera.link.send(&Order::Release { slot }).unwrap();
+            }
+            Report::Unreadable { name, why } => unreadable.push((name, why)),
+            Report::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(rows, [[1.5, -2.0], [3.0, 4.0]]);
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].0, "3");
+}
+
+#[test]
+fn a_command_brings_rows() {
+    let script = r#"{"exec":{"argv":["/bin/sh","-c","echo '[7, 8.5]'; echo x; sleep 30"],
+        "format":"rows"},"frames_per_second":100}"#;
+    let mut camera = start(script);
+    let Report::Frame {
+        slot, generation, ..
+    } = camera.report()
+    else {
+        panic!("no frame")
+    };
+    let frame = camera.ring.read(slot, generation).unwrap().unwrap();
+    assert_eq!(
+        frame.pixels,
+        [7.0_f32.to_le_bytes(), 8.5_f32.to_le_bytes()].concat()
+    );
+}

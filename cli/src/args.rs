@@ -250,6 +250,11 @@ pub(crate) struct Push {
     /// files of `noroshi model train`.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, conflicts_with = "preset")]
     pub gray: Option<(u32, u32)>,
+    /// The model takes rows of numbers, as sources of rows bring them: for the .ntm files of
+    /// `noroshi model train`. `--golden` is then a CSV of such rows; a column more than the model
+    /// takes, the last one, is the class and left out.
+    #[arg(long, conflicts_with_all = ["preset", "gray", "measured"])]
+    pub rows: bool,
     /// The classes' names: a JSON array, a text file with one a line, or the .json file that
     /// `noroshi model train` and `noroshi model binarize` write.
     #[arg(long)]

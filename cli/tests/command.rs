@@ -123,6 +123,42 @@ fn trees_that_go_on_learning_are_trained_from_a_csv() {
 }
 
 #[test]
+fn a_model_of_rows_is_prepared_from_its_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, model) = (rows(folder.path(), ""), folder.path().join("m.ntm"));
+    let (card, out) = (folder.path().join("m.json"), folder.path().join("out"));
+    let [model, card, out] = [&model, &card, &out].map(|path| path.to_str().unwrap());
+    let trained = noroshi(&["model", "train", &csv, "--online", "--output", model]);
+    assert!(trained.status.success(), "{}", error(&trained));
+    let variant = format!("small={model}");
+    let push = [
+        "model",
+        "push",
+        "--model",
+        "m",
+        "--variant",
+        &variant,
+        "--labels",
+        card,
+    ];
+    let rest = ["--rows", "--golden", &csv, "--dry-run", out];
+    let pushed = noroshi(&[&push[..], &rest].concat());
+    assert!(pushed.status.success(), "{}", error(&pushed));
+    let manifest = std::fs::read(folder.path().join("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["input"]["width"], 3);
+    assert_eq!(manifest["output"]["activation"], "probabilities");
+    std::fs::write(&csv, "1,2\n").unwrap();
+    let wrong = noroshi(&[&push[..], &rest].concat());
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        error(&wrong).contains("line 1: 2 fields"),
+        "{}",
+        error(&wrong)
+    );
+}
+
+#[test]
 fn labels_and_states_say_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let address = ["--url", "http://127.0.0.1:9", "--token", "nrs_api_x"];

@@ -96,12 +96,22 @@ pub fn prepare(
         .iter()
         .map(Photo::frame)
         .collect::<Result<Vec<_>>>()?;
+    prepare_on(description, sources, &frames, options)
+}
+
+/// The same with golden sets of any frames, such as rows of numbers.
+pub fn prepare_on(
+    description: Description,
+    sources: &[Source],
+    frames: &[Frame<'_>],
+    options: &Options,
+) -> Result<Prepared> {
     let mut variants = Vec::new();
     let mut blobs = Vec::new();
     for source in sources {
         let blob = blob_of(&source.path)?;
         let seen = Seen::read(&source.path)?;
-        let set = golden_set(&description, seen.engine, &source.path, &frames, options)?;
+        let set = golden_set(&description, seen.engine, &source.path, frames, options)?;
         let golden = set.to_cbor()?;
         let golden_blob = Blob {
             sha256: Digest::of(&golden),

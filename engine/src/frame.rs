@@ -12,6 +12,8 @@ pub enum PixelFormat {
     Rgb8,
     /// One byte a pixel: luma.
     Gray8,
+    /// Four bytes a pixel: a number, f32, little-endian. A row of numbers is a frame of one row.
+    F32,
 }
 
 impl PixelFormat {
@@ -20,6 +22,7 @@ impl PixelFormat {
         match self {
             Self::Rgb8 => 3,
             Self::Gray8 => 1,
+            Self::F32 => 4,
         }
     }
 }
@@ -78,6 +81,24 @@ impl<'a> Frame<'a> {
         Self::new(width, height, width as usize, PixelFormat::Gray8, bytes)
     }
 
+    /// A row of numbers: four bytes each, little-endian.
+    pub fn numbers(bytes: &'a [u8]) -> Result<Self> {
+        let count = u32::try_from(bytes.len() / 4).unwrap_or(u32::MAX);
+        if !bytes.len().is_multiple_of(4) {
+            return Err(EngineError::Input(format!(
+                "{} bytes are no row of numbers of four bytes",
+                bytes.len()
+            )));
+        }
+        Self::new(count, 1, bytes.len(), PixelFormat::F32, bytes)
+    }
+
+    /// The numbers of a row of numbers.
+    pub(crate) fn as_numbers(&self) -> impl ExactSizeIterator<Item = f32> + use<'a> {
+        let (numbers, _) = self.row(0).as_chunks::<4>();
+        numbers.iter().map(|bytes| f32::from_le_bytes(*bytes))
+    }
+
     /// Pixels in a row.
     pub const fn width(&self) -> u32 {
         self.width
@@ -99,12 +120,13 @@ impl<'a> Frame<'a> {
         &self.bytes[start..start + self.width as usize * self.format.channels()]
     }
 
-    /// The frame as tightly packed RGB, copied.
+    /// The frame as tightly packed RGB, copied; a row of numbers as it is.
     pub fn to_rgb(&self) -> Vec<u8> {
         let mut rgb = Vec::with_capacity(self.width as usize * self.height as usize * 3);
         for y in 0..self.height as usize {
             match self.format {
                 PixelFormat::Rgb8 => rgb.extend_from_slice(self.row(y)),
+                PixelFormat::F32 => rgb.extend_from_slice(self.row(y)),
                 PixelFormat::Gray8 => rgb.extend(self.row(y).iter().flat_map(|&luma| [luma; 3])),
             }
         }
@@ -122,6 +144,20 @@ mod tests {
         let frame = Frame::new(1, 2, 4, PixelFormat::Rgb8, &bytes).unwrap();
         assert_eq!(frame.row(1), &[4, 5, 6]);
         assert_eq!(frame.to_rgb(), vec![1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn numbers_are_a_frame_of_one_row() {
+        let bytes: Vec<u8> = [1.5_f32, -2.0]
+            .iter()
+            .flat_map(|n| n.to_le_bytes())
+            .collect();
+        let frame = Frame::numbers(&bytes).unwrap();
+        assert_eq!((frame.width(), frame.height()), (2, 1));
+        assert_eq!(frame.as_numbers().collect::<Vec<_>>(), [1.5, -2.0]);
+        assert_eq!(frame.to_rgb(), bytes);
+        assert!(Frame::numbers(&bytes[..5]).is_err());
+        assert!(Frame::numbers(&[]).is_err());
     }
 
     #[test]

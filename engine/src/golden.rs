@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::Classifier;
 use crate::error::{EngineError, Result};
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelFormat};
 
 /// Largest golden set that is read, in bytes.
 pub const MAX_GOLDEN_BYTES: usize = 32 << 20;
@@ -28,9 +28,12 @@ pub struct GoldenCase {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Tightly packed RGB.
+    /// Tightly packed RGB, or numbers.
     #[serde(with = "serde_bytes")]
     pub rgb: Vec<u8>,
+    /// Whether the frame is a row of numbers, four bytes each, little-endian.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub numbers: bool,
     /// The output's numbers.
     pub output: Vec<f32>,
 }
@@ -48,6 +51,16 @@ pub struct GoldenReport {
     pub same_top: usize,
     /// Whether every difference is within the tolerance.
     pub passed: bool,
+}
+
+impl GoldenCase {
+    /// The frame; an error unless its bytes are as many as its sides say.
+    fn frame(&self) -> Result<Frame<'_>> {
+        if self.numbers {
+            return Frame::numbers(&self.rgb);
+        }
+        Frame::rgb(self.width, self.height, &self.rgb)
+    }
 }
 
 #[derive(Serialize)]
@@ -73,6 +86,7 @@ impl GoldenSet {
                     width: frame.width(),
                     height: frame.height(),
                     rgb: frame.to_rgb(),
+                    numbers: frame.format() == PixelFormat::F32,
                     output: model.output(frame)?.to_f32().into_owned(),
                 })
             })
@@ -128,8 +142,9 @@ impl GoldenSet {
             )));
         }
         for case in &self.cases {
-            let frame = Frame::rgb(case.width, case.height, &case.rgb);
-            let expected = case.width as usize * case.height as usize * 3;
+            let frame = case.frame();
+            let bytes = if case.numbers { 4 } else { 3 };
+            let expected = case.width as usize * case.height as usize * bytes;
             if frame.is_err() || case.rgb.len() != expected {
                 return Err(EngineError::Golden(format!(
                     "a frame of {}x{} pixels has {} bytes",
@@ -162,7 +177,7 @@ impl GoldenSet {
             passed: false,
         };
         for case in &self.cases {
-            let frame = Frame::rgb(case.width, case.height, &case.rgb)?;
+            let frame = case.frame()?;
             let output = model.output(&frame)?;
             let output = output.to_f32();
             if output.len() != case.output.len() {

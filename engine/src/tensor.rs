@@ -50,6 +50,27 @@ impl TensorData {
         }
     }
 
+    /// Puts a finite number in a place; as a byte only if it is one.
+    pub(crate) fn put(&mut self, place: usize, number: f32) -> Result<()> {
+        let fits = number.is_finite() && place < self.len();
+        match self {
+            Self::F32(data) if fits => data[place] = number,
+            Self::U8(data) if fits && number.fract() == 0.0 && (0.0..=255.0).contains(&number) => {
+                data[place] = number as u8;
+            }
+            _ => {
+                return Err(EngineError::Input(format!(
+                    "column {place} is {number}, the model takes {}",
+                    match self.element_type() {
+                        ElementType::U8 => "whole numbers from 0 to 255",
+                        _ => "finite numbers",
+                    }
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Type of the elements.
     pub const fn element_type(&self) -> ElementType {
         match self {

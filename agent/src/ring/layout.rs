@@ -25,6 +25,18 @@ pub struct Geometry {
 pub enum PixelFormat {
     /// Red, green, blue, one byte each, rows without padding.
     Rgb8,
+    /// Numbers, f32, little-endian: a row of them is a frame of one row.
+    F32,
+}
+
+impl PixelFormat {
+    /// Bytes of one pixel.
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Rgb8 => 3,
+            Self::F32 => 4,
+        }
+    }
 }
 
 /// What a slot holds.
@@ -102,13 +114,14 @@ impl Geometry {
 impl Header {
     /// Bytes of the pixels.
     pub fn length(&self) -> usize {
-        self.width as usize * self.height as usize * 3
+        self.width as usize * self.height as usize * self.format.bytes()
     }
 
     /// The header as words, without the generation, which is the first word of a slot.
     pub(super) fn to_words(self) -> [u64; HEADER_WORDS - 1] {
         let format = match self.format {
             PixelFormat::Rgb8 => 1,
+            PixelFormat::F32 => 2,
         };
         [
             self.id.source,
@@ -127,14 +140,16 @@ impl Header {
         geometry: &Geometry,
     ) -> Result<Self, AgentError> {
         let [source, number, boottime_ns, sides, format, length, _] = words;
-        if format != 1 {
-            return Err(AgentError::Ring(format!("unknown pixel format {format}")));
-        }
+        let format = match format {
+            1 => PixelFormat::Rgb8,
+            2 => PixelFormat::F32,
+            _ => return Err(AgentError::Ring(format!("unknown pixel format {format}"))),
+        };
         let header = Self {
             id: FrameId { source, number },
             width: (sides >> 32) as u32,
             height: sides as u32,
-            format: PixelFormat::Rgb8,
+            format,
             boottime_ns,
         };
         header.check(geometry)?;

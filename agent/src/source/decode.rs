@@ -8,6 +8,7 @@ use std::rc::Rc;
 use image::{ImageReader, Limits};
 
 use super::Picture;
+use crate::ring::PixelFormat;
 
 /// Largest picture file, in bytes.
 pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -112,6 +113,7 @@ impl Decoded {
             name,
             width: self.width,
             height: self.height,
+            format: PixelFormat::Rgb8,
             pixels: self.pixels,
         }
     }

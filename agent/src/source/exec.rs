@@ -6,15 +6,18 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 
 use super::decode::Decoder;
+use super::rows::Lines;
 use super::{Exec, ExecFormat, Next, Picture, Pictures, mjpeg, raw};
 use crate::AgentError;
+use crate::ring::PixelFormat;
 
 pub(super) struct ExecPictures {
     format: ExecFormat,
     max_pixels: u32,
     decoder: Decoder,
     child: Child,
-    output: BufReader<ChildStdout>,
+    /// Read line by line only for rows.
+    output: Lines<BufReader<ChildStdout>>,
     count: u64,
 }
 
@@ -45,7 +48,7 @@ impl ExecPictures {
             max_pixels,
             decoder: Decoder::new(max_pixels),
             child,
-            output: BufReader::with_capacity(64 << 10, output),
+            output: Lines::new(BufReader::with_capacity(64 << 10, output)),
             count: 0,
         })
     }
@@ -64,10 +67,14 @@ impl Pictures for ExecPictures {
         let name = self.count.to_string();
         self.count += 1;
         let frame = match self.format {
-            ExecFormat::Rgb => raw::read_rgb(&mut self.output, self.max_pixels)?,
-            ExecFormat::Ppm => raw::read_ppm(&mut self.output, self.max_pixels)?,
+            ExecFormat::Rows => {
+                let row = self.output.next()?;
+                return row.map_or_else(|| Err(self.ended()), Ok);
+            }
+            ExecFormat::Rgb => raw::read_rgb(self.output.from(), self.max_pixels)?,
+            ExecFormat::Ppm => raw::read_ppm(self.output.from(), self.max_pixels)?,
             ExecFormat::Mjpeg => {
-                let Some(bytes) = mjpeg::read_jpeg(&mut self.output)? else {
+                let Some(bytes) = mjpeg::read_jpeg(self.output.from())? else {
                     return Err(self.ended());
                 };
                 return Ok(match self.decoder.bytes(name.clone(), &bytes) {
@@ -83,6 +90,7 @@ impl Pictures for ExecPictures {
             name,
             width,
             height,
+            format: PixelFormat::Rgb8,
             pixels: Rc::new(pixels),
         }))
     }

@@ -11,11 +11,12 @@ use super::folder::FolderPictures;
 use super::lease::FreeSlots;
 use super::log::FrameLog;
 use super::pace::Pace;
+use super::rows::RowsPictures;
 use super::sequence::SequencePictures;
 use super::{Input, Next, Order, Picture, Pictures, Report, SourceSpec};
 use crate::AgentError;
 use crate::link::ChildLink;
-use crate::ring::{Header, PixelFormat, Writer};
+use crate::ring::{Header, Writer};
 use crate::sandbox;
 use crate::time::boottime;
 
@@ -45,6 +46,7 @@ fn open(spec: &SourceSpec, settings: &str) -> Result<Box<dyn Pictures>, AgentErr
     Ok(match spec.input()? {
         Input::Folder(folder) => Box::new(FolderPictures::new(folder.clone(), decoder)),
         Input::Sequence(sequence) => Box::new(SequencePictures::new(sequence.clone(), decoder)),
+        Input::Rows(rows) => Box::new(RowsPictures::new(rows.clone())),
         Input::Exec(exec) => Box::new(ExecPictures::start(exec, spec.max_pixels, settings)?),
     })
 }
@@ -156,7 +158,7 @@ impl Source {
             id: self.next,
             width: picture.width,
             height: picture.height,
-            format: PixelFormat::Rgb8,
+            format: picture.format,
             boottime_ns: boottime().as_nanos() as u64,
         };
         self.next.number += 1;

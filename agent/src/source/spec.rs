@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows::NUMBERS;
 use crate::AgentError;
 use crate::ring::Geometry;
 
@@ -18,6 +19,9 @@ pub struct SourceSpec {
     /// Numbered picture files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Sequence>,
+    /// Rows of numbers, one a line, of a file or a pipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsFile>,
     /// A command that writes frames to its standard output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exec: Option<Exec>,
@@ -44,6 +48,17 @@ pub struct SourceSpec {
 #[serde(deny_unknown_fields)]
 pub struct Folder {
     /// The folder; it is read again at each round.
+    pub path: PathBuf,
+    /// Whether to begin again after the last. Default true.
+    #[serde(default = "yes")]
+    pub repeat: bool,
+}
+
+/// Rows of numbers, one a line: a CSV file, or a named pipe or device that sensors' programs write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowsFile {
+    /// The file; it is read again at each round.
     pub path: PathBuf,
     /// Whether to begin again after the last. Default true.
     #[serde(default = "yes")]
@@ -90,6 +105,8 @@ pub enum ExecFormat {
     Rgb,
     /// JPEG files.
     Mjpeg,
+    /// Lines of numbers, as in [`RowsFile`].
+    Rows,
 }
 
 /// The one input of a source.
@@ -98,6 +115,8 @@ pub enum Input<'a> {
     Folder(&'a Folder),
     /// See [`Sequence`].
     Sequence(&'a Sequence),
+    /// See [`RowsFile`].
+    Rows(&'a RowsFile),
     /// See [`Exec`].
     Exec(&'a Exec),
 }
@@ -105,12 +124,13 @@ pub enum Input<'a> {
 impl SourceSpec {
     /// The input, if exactly one is named.
     pub fn input(&self) -> Result<Input<'_>, AgentError> {
-        match (&self.folder, &self.sequence, &self.exec) {
-            (Some(folder), None, None) => Ok(Input::Folder(folder)),
-            (None, Some(sequence), None) => Ok(Input::Sequence(sequence)),
-            (None, None, Some(exec)) => Ok(Input::Exec(exec)),
+        match (&self.folder, &self.sequence, &self.rows, &self.exec) {
+            (Some(folder), None, None, None) => Ok(Input::Folder(folder)),
+            (None, Some(sequence), None, None) => Ok(Input::Sequence(sequence)),
+            (None, None, Some(rows), None) => Ok(Input::Rows(rows)),
+            (None, None, None, Some(exec)) => Ok(Input::Exec(exec)),
             _ => Err(AgentError::Config(
-                "a source has exactly one of folder, sequence and exec".into(),
+                "a source has exactly one of folder, sequence, rows and exec".into(),
             )),
         }
     }
@@ -122,6 +142,10 @@ impl SourceSpec {
 
     /// The ring that it needs.
     pub fn geometry(&self) -> Result<Geometry, AgentError> {
+        let exec = self.exec.as_ref();
+        if self.rows.is_some() || exec.is_some_and(|exec| exec.format == ExecFormat::Rows) {
+            return Geometry::new(self.slots, 4 * NUMBERS as u32);
+        }
         Geometry::new(self.slots, self.max_pixels.saturating_mul(3))
     }
 

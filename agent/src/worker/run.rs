@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::{Order, Report};
 use crate::AgentError;
 use crate::link::ChildLink;
-use crate::ring::Reader;
+use crate::ring::{PixelFormat, Reader};
 use crate::sandbox::{self, MemoryCeiling};
 
 /// Golden inputs are a few small frames.
@@ -209,8 +209,11 @@ impl Worker {
                 why: "no model is loaded".into(),
             };
         };
-        let prepared = Frame::rgb(header.width, header.height, &self.pixels)
-            .and_then(|frame| model.prepare(&frame));
+        let frame = match header.format {
+            PixelFormat::Rgb8 => Frame::rgb(header.width, header.height, &self.pixels),
+            PixelFormat::F32 => Frame::numbers(&self.pixels),
+        };
+        let prepared = frame.and_then(|frame| model.prepare(&frame));
         let input_us = micros_since(began);
         self.last = None;
         match prepared.and_then(|()| model.classify_prepared(usize::from(top))) {

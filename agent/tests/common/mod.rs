@@ -393,6 +393,7 @@ fn with_golden(manifest: Manifest, model: Vec<u8>) -> (Manifest, Vec<Vec<u8>>) {
         width: 4,
         height: 4,
         rgb: vec![51; 48],
+        numbers: false,
         output: vec![0.2; 3],
     };
     let golden = GoldenSet { cases: vec![case] }.to_cbor().unwrap();

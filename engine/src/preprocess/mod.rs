@@ -14,7 +14,7 @@ mod weights;
 
 use std::ops::Range;
 
-use noroshi_model::{InputSpec, Resize};
+use noroshi_model::{ColorOrder, InputSpec, Normalization, Resize};
 
 use self::geometry::fit;
 use self::values::Values;
@@ -78,6 +78,9 @@ impl Preprocessor {
 
     /// The input tensor for `frame`; valid until the next frame.
     pub fn run(&mut self, frame: &Frame<'_>) -> Result<&Tensor> {
+        if frame.format() == PixelFormat::F32 {
+            return self.run_numbers(frame);
+        }
         let fits = self
             .plan
             .as_ref()
@@ -92,12 +95,35 @@ impl Preprocessor {
             self.scratch.mix_rows(frame, plan, source, weights);
             match frame.format() {
                 PixelFormat::Rgb8 => self.scratch.mix_columns::<3>(plan),
-                PixelFormat::Gray8 => self.scratch.mix_columns::<1>(plan),
+                PixelFormat::Gray8 | PixelFormat::F32 => self.scratch.mix_columns::<1>(plan),
             }
             let Scratch { row, colored, .. } = &mut self.scratch;
             let row = self.values.recolor(row, frame.format(), colored);
             let (x, y) = plan.at;
             self.values.place(self.tensor.data_mut(), row, x, y + index);
+        }
+        Ok(&self.tensor)
+    }
+
+    /// A row of numbers goes in as it is: only into an input of so many, which nothing rescales.
+    fn run_numbers(&mut self, frame: &Frame<'_>) -> Result<&Tensor> {
+        let numbers = frame.as_numbers();
+        let wanted = self.tensor.data().len();
+        let plain =
+            self.spec.color == ColorOrder::Gray && self.spec.normalization == Normalization::NONE;
+        if !plain || numbers.len() != wanted || frame.height() != 1 {
+            return Err(EngineError::Input(format!(
+                "a row of {} numbers came, the model takes {}",
+                numbers.len(),
+                if plain {
+                    format!("rows of {wanted}")
+                } else {
+                    "pictures".to_owned()
+                }
+            )));
+        }
+        for (column, number) in numbers.enumerate() {
+            self.tensor.data_mut().put(column, number)?;
         }
         Ok(&self.tensor)
     }

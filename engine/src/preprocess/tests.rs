@@ -187,3 +187,43 @@ proptest! {
         prop_assert!(made.iter().all(|&made| made == level));
     }
 }
+
+#[test]
+fn a_row_of_numbers_goes_in_as_it_is_or_not_at_all() {
+    let bytes = |numbers: &[f32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    let mut row = InputSpec {
+        color: ColorOrder::Gray,
+        dtype: ElementType::F32,
+        ..spec(3, 1, Resize::Stretch)
+    };
+    let run = |spec: &InputSpec, numbers: &[f32]| {
+        let bytes = bytes(numbers);
+        let frame = Frame::numbers(&bytes).unwrap();
+        let tensor = Preprocessor::new(spec).unwrap().run(&frame).cloned();
+        tensor.map(|tensor| tensor.to_f32().into_owned())
+    };
+    assert_eq!(run(&row, &[1.5, -2.0, 3e9]).unwrap(), [1.5, -2.0, 3e9]);
+    assert!(
+        run(&row, &[1.5, -2.0])
+            .unwrap_err()
+            .to_string()
+            .contains("takes rows of 3")
+    );
+    assert!(run(&row, &[1.0, f32::NAN, 0.0]).is_err());
+    row.dtype = ElementType::U8;
+    assert_eq!(run(&row, &[1.0, 255.0, 0.0]).unwrap(), [1.0, 255.0, 0.0]);
+    let refused = run(&row, &[1.0, 255.5, 0.0]).unwrap_err().to_string();
+    assert!(refused.contains("column 1 is 255.5"), "{refused}");
+    row.normalization = Normalization::IMAGENET;
+    assert!(
+        run(&row, &[1.0, 2.0, 3.0])
+            .unwrap_err()
+            .to_string()
+            .contains("takes pictures")
+    );
+}

@@ -113,9 +113,10 @@ impl Values {
     ) -> &'a [u8] {
         scratch.clear();
         match (format, self.color) {
-            (PixelFormat::Rgb8, ColorOrder::Rgb) | (PixelFormat::Gray8, ColorOrder::Gray) => {
-                return row;
-            }
+            // Rows of numbers never come here: they have no colours.
+            (PixelFormat::F32, _)
+            | (PixelFormat::Rgb8, ColorOrder::Rgb)
+            | (PixelFormat::Gray8, ColorOrder::Gray) => return row,
             (PixelFormat::Rgb8, ColorOrder::Bgr) => {
                 scratch.extend(row.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]));
             }

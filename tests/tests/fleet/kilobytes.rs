@@ -210,3 +210,103 @@ fn a_model_of_a_few_kilobytes_runs_in_the_fleet() {
         .await
     });
 }
+
+/// What sensors say of a machine: a pump that runs, one that stands, one that runs dry.
+fn sensors(seed: u32) -> String {
+    let mut state = seed;
+    let mut noise = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 16) / 65_536.0
+    };
+    let mut text = String::from("current,flow,temperature,state\n");
+    for row in 0..300 {
+        let (name, current, flow) =
+            [("runs", 4.0, 12.0), ("stands", 0.1, 0.2), ("dry", 3.0, 0.4)][row % 3];
+        let (current, flow) = (current + noise(), flow + noise());
+        text += &format!(
+            "{current:.3},{flow:.3},{:.2},{name}\n",
+            40.0 + 5.0 * noise()
+        );
+    }
+    text
+}
+
+#[test]
+fn rows_of_sensors_are_answered_and_explained() {
+    scenario(|| async {
+        let mut fleet = Fleet::start().await?;
+        let api = fleet.api().await?;
+        let pictures = fleet.path().join("unused");
+        let source = Source {
+            pictures,
+            frames_per_second: 10.0,
+            live: false,
+        };
+        let id = fleet.add_agent("d", "direct", &source).await?;
+        on(&mut fleet, async |fleet| {
+            online(&api, &id).await?;
+            let folder = fleet.path().to_owned();
+            let path = |name: &str| folder.join(name).display().to_string();
+            let [taught, seen, model] = ["taught.csv", "seen.csv", "pump.ntm"].map(&path);
+            std::fs::write(&taught, sensors(1))?;
+            // A sensor writes no class.
+            let rows = sensors(2);
+            let rows = rows.lines().filter_map(|line| line.rsplit_once(','));
+            std::fs::write(
+                &seen,
+                rows.map(|(row, _)| format!("{row}\n")).collect::<String>(),
+            )?;
+            fleet.agent_mut("d")?.process()?.kill()?;
+            let config = fleet.agent("d")?.folder().join("agent.toml");
+            let text = std::fs::read_to_string(&config)?;
+            let (before, after) = text
+                .split_once("[sources.camera.folder]")
+                .context("a folder")?;
+            let rest = after.split_once("\n[").map_or("", |(_, rest)| rest);
+            let rows = format!("[sources.camera.rows]\npath = {seen:?}\n");
+            let rest = if rest.is_empty() {
+                String::new()
+            } else {
+                format!("[{rest}")
+            };
+            std::fs::write(&config, format!("{before}{rows}{rest}"))?;
+            fleet.start_agent("d")?;
+
+            let train = ["model", "train", &taught, "--budget", "2 KB on the agent"];
+            fleet
+                .noroshi(&[&train[..], &["--output", &model]].concat())
+                .await?;
+            let (variant, card) = (format!("small={model}"), path("pump.json"));
+            let push = [
+                "model",
+                "push",
+                "--model",
+                "pump",
+                "--variant",
+                &variant,
+                "--rows",
+            ];
+            let rest = ["--labels", &card, "--golden", &taught];
+            fleet.noroshi(&[&push[..], &rest].concat()).await?;
+            let body = json!({
+                "source": "camera", "model": "pump", "version": 1, "filters": [], "top": 1,
+                "devices": { "all": true },
+            });
+            api.put("/pipelines/door", body).await?;
+            runs(&api, &id, 1).await?;
+            let page = api.get(&format!("/results?device={id}&limit=30")).await?;
+            let results = page["items"].as_array().context("results")?;
+            for result in results {
+                let number = result["frame"]["number"].as_u64().context("a number")?;
+                let truth = ["runs", "stands", "dry"][(number % 3) as usize];
+                ensure!(result["label"] == truth, "{truth}: {result}");
+            }
+            let said = fleet.noroshi(&["explain", &format!("{id}/door")]).await?;
+            let why: Explanation = serde_json::from_value(said["explanation"].clone())?;
+            ensure!((why.sum() - why.score).abs() < 1e-6, "{why:?}");
+            ensure!(!said.to_string().contains("pixel"), "{said}");
+            Ok(())
+        })
+        .await
+    });
+}

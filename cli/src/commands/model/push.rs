@@ -1,10 +1,12 @@
 //! `noroshi model push`: files become a version with a manifest, and go to the cloud.
 
 mod gray;
+mod rows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use noroshi_compress::{binary, evaluate, inspect, release, report, views};
+use noroshi_engine::Frame;
 use noroshi_engine::compiled::read_header;
 use noroshi_model::{Activation, Blob, InputSpec, Label, Latency, Measured, OutputSpec, Task};
 use serde::Deserialize;
@@ -100,6 +102,9 @@ pub(super) fn labels(file: &Path) -> Result<Vec<Label>, Failure> {
 
 /// How pictures become the input, and what the output is.
 fn specs(push: &Push) -> Result<(InputSpec, OutputSpec), Failure> {
+    if push.rows {
+        return gray::row_specs(&push.variants[0].1);
+    }
     match (push.gray, push.preset) {
         (Some(size), _) => return gray::specs(&push.variants[0].1, size),
         (None, Some(convention)) => return convened(push, convention),
@@ -112,24 +117,32 @@ fn specs(push: &Push) -> Result<(InputSpec, OutputSpec), Failure> {
         }
     }
     Err(Failure::Usage(
-        "say how pictures become inputs: --preset, or --gray for .ntm files".into(),
+        "say how pictures become inputs: --preset, or --gray or --rows for .ntm files".into(),
     ))
 }
 
 fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
     let (input, output) = specs(push)?;
-    let golden = pictures(&push.golden)?;
+    let shown = if push.rows {
+        Shown::Rows(rows::read(&push.golden, &input)?)
+    } else {
+        Shown::Pictures(pictures(&push.golden)?)
+    };
     let source = push
         .source
         .clone()
         .unwrap_or_else(|| push.variants[0].1.clone());
     let source_digest = digest_of(&source)?;
-    let compared = if push.measured.is_empty() {
-        golden.clone()
-    } else {
-        pictures(&push.measured)?
+    let views = match &shown {
+        Shown::Rows(rows) => rows::inputs(rows, &input)?,
+        Shown::Pictures(golden) => {
+            let compared = match push.measured.as_slice() {
+                [] => golden.clone(),
+                measured => pictures(measured)?,
+            };
+            views::inputs(&compared, &input, VIEWS).tried("the pictures to compare on")?
+        }
     };
-    let views = views::inputs(&compared, &input, VIEWS).tried("the pictures to compare on")?;
     let own = &views[..views.len().min(OWN_VIEWS)];
     let mut variants = Vec::new();
     for (name, path) in &push.variants {
@@ -143,10 +156,6 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
             tolerance: None,
         });
     }
-    let photos: Vec<views::Photo> = golden
-        .iter()
-        .map(|path| views::Photo::open(path).tried(path.display()))
-        .collect::<Result<_, _>>()?;
     let description = release::Description {
         model: model_id(&push.model)?,
         version,
@@ -156,13 +165,30 @@ fn prepare(push: &Push, version: u32) -> Result<release::Prepared, Failure> {
         input,
         output,
     };
-    release::prepare(
-        description,
-        &variants,
-        &photos,
-        &noroshi_engine::Options::default(),
-    )
-    .tried("the version can't be prepared")
+    let options = noroshi_engine::Options::default();
+    let prepared = match &shown {
+        Shown::Pictures(golden) => {
+            let photos: Vec<views::Photo> = golden
+                .iter()
+                .map(|path| views::Photo::open(path).tried(path.display()))
+                .collect::<Result<_, _>>()?;
+            release::prepare(description, &variants, &photos, &options)
+        }
+        Shown::Rows(rows) => {
+            let frames = rows.iter().map(|row| Frame::numbers(row));
+            let frames: Vec<Frame<'_>> = frames.collect::<Result<_, _>>().tried("the rows")?;
+            release::prepare_on(description, &variants, &frames, &options)
+        }
+    };
+    prepared.tried("the version can't be prepared")
+}
+
+/// What every device must answer as this machine does.
+enum Shown {
+    /// Files of pictures.
+    Pictures(Vec<PathBuf>),
+    /// Rows of numbers, four bytes each, little-endian.
+    Rows(Vec<Vec<u8>>),
 }
 
 /// What goes in and comes out, as the first .onnx file among the variants and their source says;

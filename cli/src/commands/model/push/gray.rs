@@ -20,7 +20,7 @@ pub(super) fn specs(
 ) -> Result<(InputSpec, OutputSpec), Failure> {
     let facts = facts(path).tried(path.display())?.ok_or_else(|| {
         Failure::Usage(format!(
-            "--gray is for .ntm files, {} is none: name a --preset",
+            "--gray and --rows are for .ntm files, {} is none: name a --preset",
             path.display()
         ))
     })?;
@@ -48,6 +48,20 @@ pub(super) fn specs(
         activation: facts.activation,
     };
     Ok((input, output))
+}
+
+/// Rows of numbers for the model at `path`.
+pub(super) fn row_specs(path: &Path) -> Result<(InputSpec, OutputSpec), Failure> {
+    let facts = facts(path).tried(path.display())?;
+    let columns = facts.map_or(0, |facts| facts.columns as u32);
+    if columns > InputSpec::MAX_SIDE {
+        return Err(Failure::Usage(format!(
+            "{} takes rows of {columns} numbers; a source brings at most {}",
+            path.display(),
+            InputSpec::MAX_SIDE
+        )));
+    }
+    specs(path, (columns, 1))
 }
 
 /// Time on `inputs`, if the model at `path` is of a few kilobytes.
