@@ -252,10 +252,8 @@ fn rows_of_sensors_are_answered_and_explained() {
             // A sensor writes no class.
             let rows = sensors(2);
             let rows = rows.lines().filter_map(|line| line.rsplit_once(','));
-            std::fs::write(
-                &seen,
-                rows.map(|(row, _)| format!("{row}\n")).collect::<String>(),
-            )?;
+            let rows: Vec<&str> = rows.map(|(row, _)| row).collect();
+            std::fs::write(&seen, rows.join("\n") + "\n")?;
             fleet.agent_mut("d")?.process()?.kill()?;
             let config = fleet.agent("d")?.folder().join("agent.toml");
             let text = std::fs::read_to_string(&config)?;
