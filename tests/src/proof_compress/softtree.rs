@@ -73,7 +73,7 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
     };
     let direct = judge("labels", 0, false)?;
     let augmented = judge("labels, moved pictures", SHIFT, false)?;
-    let distilled = judge("distilled, moved pictures", SHIFT, true)?;
+    let distilled = judge("distilled", 0, true)?;
     let stump = context.judge("labels, depth 3 (control)", &settings, |seed| {
         let recipe = SoftTreeRecipe {
             depth: 3,
@@ -90,8 +90,8 @@ pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
             0.935,
         ),
         told(
-            "distilled against labels, moved pictures",
-            &augmented.outcomes,
+            "distilled against labels",
+            &direct.outcomes,
             &distilled.outcomes,
             &pictures,
         ),

@@ -12,6 +12,9 @@ use crate::random::Random;
 use crate::teacher::Teacher;
 use crate::{Error, Result};
 
+/// Samples that a teacher answers at once.
+const ANSWERED: usize = 256;
+
 /// How a soft tree is taught. The same recipe, data and teacher give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -110,6 +113,12 @@ impl SoftTree {
                 "the teacher knows {classes} classes, the samples have {labelled}"
             )));
         }
+        // Samples that never vary are answered once.
+        let still = recipe.augmentation == Augmentation::default();
+        let known = match &mut teacher {
+            Some(teacher) if still => answered(*teacher, data)?,
+            _ => Vec::new(),
+        };
         let mut teaching = Teaching::new(data, classes, recipe);
         let batches = data.len().div_ceil(recipe.batch);
         for epoch in 0..recipe.epochs {
@@ -120,7 +129,12 @@ impl SoftTree {
             for (index, places) in places.chunks(recipe.batch).enumerate() {
                 let samples = varied(data, places, recipe, epoch as u64);
                 let answers = match &mut teacher {
-                    Some(teacher) => teacher.answer(&samples, places.len())?,
+                    Some(teacher) if !still => teacher.answer(&samples, places.len())?,
+                    Some(_) => places
+                        .iter()
+                        .flat_map(|place| &known[place * classes..(place + 1) * classes])
+                        .copied()
+                        .collect(),
                     None => Vec::new(),
                 };
                 let wanted = wanted(data, places, &answers, classes, recipe);
@@ -147,6 +161,16 @@ impl SoftTree {
         }
         Ok(teaching.finish(data))
     }
+}
+
+/// The teacher's answers to all samples.
+fn answered(teacher: &mut dyn Teacher, data: &Examples) -> Result<Vec<f32>> {
+    let size = data.shape().len();
+    let mut answers = Vec::with_capacity(data.len() * teacher.width());
+    for samples in data.inputs().chunks(ANSWERED * size) {
+        answers.extend(teacher.answer(samples, samples.len() / size)?);
+    }
+    Ok(answers)
 }
 
 /// The samples as they are varied in this epoch.
