@@ -39,7 +39,7 @@ const LOSS: f64 = 1.0;
 const BYTES: f64 = 1.0 / 16.0;
 const TIME: f64 = 0.6;
 const MINUTES: f64 = 20.0;
-/// Points of a method's own front that the recipe's must beat.
+/// Sizes of a method's own files at which the recipe must have a better one.
 const BETTER: f64 = 2.0;
 
 pub(super) fn run(context: &Context) -> Result<Vec<Claim>> {
@@ -164,7 +164,7 @@ fn bars(name: &str, original: &Judged, chosen: &Judged, whole: bool) -> Vec<Clai
         );
         claims.push(
             Claim::at_least(
-                &say(&format!("places where the recipe beats {method} alone")),
+                &say(&format!("sizes at which the recipe beats {method} alone")),
                 least(&format!("{method} beaten")),
                 BETTER,
             )
