@@ -170,10 +170,11 @@ impl<'a> Bench<'a> {
         let model = noroshi_onnx::read(&self.samples.model)?;
         let net = Net::import_onnx(&model)?;
         let bytes = noroshi_onnx::encode(&model)?;
+        // Rows of 784 numbers are pictures of 28 by 28 if that is what the network takes.
         Ok(Taught {
+            learned: Examples::read(&self.samples.learned)?.reshaped(net.input())?,
+            held: Examples::read(&self.samples.held)?.reshaped(net.input())?,
             net,
-            learned: Examples::read(&self.samples.learned)?,
-            held: Examples::read(&self.samples.held)?,
             bytes,
         })
     }

@@ -14,7 +14,7 @@ use crate::common::engine_options;
 const SIDE: usize = 8;
 
 /// Bars in noise: lying, standing, or none.
-fn bars(count: usize, seed: u64) -> Dataset {
+fn bars(count: usize, seed: u64, sample: &[usize]) -> Dataset {
     let mut random = Random::new(seed);
     let mut pixels = Vec::new();
     for place in 0..count {
@@ -25,13 +25,13 @@ fn bars(count: usize, seed: u64) -> Dataset {
             pixels.push(f32::from(u8::from(bar)) + 0.3 * random.normal());
         }
     }
-    let array = Array::new(vec![count, 1, SIDE, SIDE], Numbers::F32(pixels)).unwrap();
+    let array = Array::new([&[count], sample].concat(), Numbers::F32(pixels)).unwrap();
     let classes = Classes::numbered((0..count as u32).map(|place| place % 3).collect());
     Dataset::new(Inputs::Array(array), Targets::Classes(classes)).unwrap()
 }
 
 fn samples(folder: &Path) -> Samples {
-    let learned = bars(240, 1);
+    let learned = bars(240, 1, &[1, SIDE, SIDE]);
     let net = Net::builder(Shape::image(1, SIDE, SIDE), 1).conv_plain(16, 3, 1, 1);
     let net = net
         .normalize()
@@ -56,7 +56,8 @@ fn samples(folder: &Path) -> Samples {
     .unwrap();
     let model = folder.join("original.onnx");
     noroshi_onnx::write(&model, &net.export_onnx_unfolded().unwrap()).unwrap();
-    let held = bars(150, 2);
+    // Rows of numbers serve as well.
+    let held = bars(150, 2, &[SIDE * SIDE]);
     let groups = Groups::each(held.len());
     Samples {
         model,
