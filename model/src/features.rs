@@ -151,8 +151,13 @@ impl Features {
 
     /// How many features a window has.
     pub fn columns(&self) -> usize {
+        self.parts.iter().map(|part| self.columns_of(part)).sum()
+    }
+
+    /// How many of them are of one part.
+    pub fn columns_of(&self, part: &FeaturePart) -> usize {
         let channels = usize::from(self.channels);
-        let of = |part: &FeaturePart| match part {
+        match part {
             FeaturePart::Statistics(which) => channels * which.len(),
             FeaturePart::Correlation => channels * channels.saturating_sub(1) / 2,
             FeaturePart::Bands(bands) => channels * bands.edges.len().saturating_sub(1),
@@ -160,8 +165,7 @@ impl Features {
                 let changes = 1 + usize::from(one.frames(self.length) > 1);
                 channels * changes * usize::from(one.coefficients)
             }
-        };
-        self.parts.iter().map(of).sum()
+        }
     }
 
     /// Numbers of a window: samples times channels.

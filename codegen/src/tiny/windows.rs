@@ -85,6 +85,10 @@ fn values(features: &Features, needs: Needs) -> Vec<(&'static str, String)> {
         ("length", features.length.to_string()),
         ("hop", features.hop.to_string()),
         ("numbers", features.numbers().to_string()),
+        (
+            "last",
+            (features.numbers() - usize::from(features.channels)).to_string(),
+        ),
         ("shift", shift.to_string()),
         ("half", (1u32 << (shift - 1)).to_string()),
         ("most_points", needs.points.to_string()),

@@ -16,6 +16,7 @@ mod learned;
 mod online;
 mod protonn;
 mod svm;
+mod watch;
 
 use crate::rows::{Proof, Row};
 
@@ -65,6 +66,7 @@ const ROWS: &[Row] = &[
     },
     fastfood::ROW,
     cortex::ROW,
+    watch::ROW,
     Row {
         name: "boosted",
         settings: boosted::SETTINGS,

@@ -96,7 +96,7 @@ fn part_taken(part: &FeaturePart, features: &Features, channels: u64, length: u6
             let pairs = channels * (channels - 1) / 2;
             Taken {
                 file: 1,
-                flash: 1100,
+                flash: 1300,
                 ram: 4 * channels,
                 cycles: (channels * 130 + pairs * 180) * length + pairs * 4500,
             }

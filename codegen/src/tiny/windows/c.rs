@@ -34,18 +34,31 @@ pub(in crate::tiny) fn c(windowed: &Windowed) -> (String, String) {
         include_str!("../templates/windows/base.c").to_owned(),
         needs.pieces(PIECES),
     ];
-    let mut extract = String::new();
+    let (mut each, mut together) = (String::new(), String::new());
+    let mut column = 0;
     for (place, part) in features.parts.iter().enumerate() {
+        let columns = features.columns_of(part);
         if *part == FeaturePart::Correlation {
-            extract.push_str("    correlate();\n");
-            continue;
+            together.push_str(&format!("    filled = {column};\n    correlate();\n"));
+        } else {
+            source.push(self::part(part, place, features));
+            let of_channel = columns / usize::from(features.channels);
+            each.push_str(&format!(
+                "        filled = (uint16_t)({column} + channel * {of_channel});\n        \
+                 part_{place}(channel, &measures);\n"
+            ));
         }
-        source.push(self::part(part, place, features));
-        extract.push_str(&format!(
-            "    for (uint8_t channel = 0; channel < @channels@; channel++) {{\n        \
-             part_{place}(channel);\n    }}\n"
-        ));
+        column += columns;
     }
+    // A channel is measured once for all parts.
+    let extract = if each.is_empty() {
+        together
+    } else {
+        format!(
+            "    for (uint8_t channel = 0; channel < @channels@; channel++) {{\n        \
+             struct measures measures;\n        measure(&measures, channel);\n{each}    }}\n{together}"
+        )
+    };
     source.push(include_str!("../templates/windows/push.c").replace("@extract@", &extract));
     let head = include_str!("../templates/windows/head.h");
     (filled(head, &values), filled(&source.concat(), &values))
@@ -90,21 +103,21 @@ fn statistics(which: &[Statistic], place: usize, features: &Features) -> String 
         )
     };
     let figure = |which: &Statistic| match which {
-        Statistic::Mean => "measures.spread.middle".to_owned(),
-        Statistic::Deviation => root("measures.spread"),
-        Statistic::Least => "measures.least".to_owned(),
-        Statistic::Greatest => "measures.greatest".to_owned(),
+        Statistic::Mean => "measures->spread.middle".to_owned(),
+        Statistic::Deviation => root("measures->spread"),
+        Statistic::Least => "measures->least".to_owned(),
+        Statistic::Greatest => "measures->greatest".to_owned(),
         Statistic::HalfRange => {
-            "(int16_t)(((int32_t)measures.greatest - measures.least) >> 1)".to_owned()
+            "(int16_t)(((int32_t)measures->greatest - measures->least) >> 1)".to_owned()
         }
         Statistic::RootMeanSquare => root("about_zero"),
         Statistic::Energy => "energy(channel, &about_zero)".to_owned(),
         Statistic::ZeroCrossings => "crossings(channel, 0)".to_owned(),
-        Statistic::MeanCrossings => "crossings(channel, measures.spread.middle)".to_owned(),
+        Statistic::MeanCrossings => "crossings(channel, measures->spread.middle)".to_owned(),
     };
     let zero = if about_zero(which) {
         "    struct spread about_zero;\n    \
-         set_spread(&about_zero, measures.least, measures.greatest, 0);\n"
+         set_spread(&about_zero, measures->least, measures->greatest, 0);\n"
     } else {
         ""
     };
@@ -113,8 +126,8 @@ fn statistics(which: &[Statistic], place: usize, features: &Features) -> String 
         .map(|one| format!("    put({});\n", figure(one)));
     let puts: String = puts.collect();
     format!(
-        "\nstatic void part_{place}(uint8_t channel)\n{{\n    struct measures measures;\n    \
-         measure(&measures, channel);\n{zero}{puts}}}\n"
+        "\nstatic void part_{place}(uint8_t channel, const struct measures *measures)\n{{\n    \
+         (void)channel;\n    (void)measures;\n{zero}{puts}}}\n"
     )
 }
 

@@ -1,9 +1,7 @@
 
-static void part_@part@(uint8_t channel)
+static void part_@part@(uint8_t channel, const struct measures *measures)
 {
-    struct measures measures;
-    measure(&measures, channel);
-    transform(sines_@part@, @points@, hann_@part@, @samples@, @thin@, first(channel), &measures.spread);
+    transform(sines_@part@, @points@, hann_@part@, @samples@, @thin@, first(channel), &measures->spread);
     uint16_t bin = WORD(&edges_@part@[0]);
     for (uint8_t band = 1; band < @edges@; band++) {
         const uint16_t end = WORD(&edges_@part@[band]);

@@ -1,16 +1,14 @@
 
-static void part_@part@(uint8_t channel)
+static void part_@part@(uint8_t channel, const struct measures *measures)
 {
     static int16_t logarithms[@filters@];
     static int32_t sums[@coefficients@];
-@keep@    struct measures measures;
-    measure(&measures, channel);
-    for (uint8_t number = 0; number < @coefficients@; number++) {
+@keep@    for (uint8_t number = 0; number < @coefficients@; number++) {
         sums[number] = 0;
 @clear@    }
     for (uint16_t frame = 0; frame < @frames@; frame++) {
         uint16_t place = (uint16_t)((uint32_t)(first(channel) + frame * @frame_numbers@UL) % @numbers@UL);
-        transform(sines_@part@, @points@, hann_@part@, @samples@, 0, place, &measures.spread);
+        transform(sines_@part@, @points@, hann_@part@, @samples@, 0, place, &measures->spread);
         uint32_t falling = 0, rising = 0;
         uint16_t bin = (uint16_t)((WORD(&edges_@part@[0]) + 15U) / 16U);
         for (uint8_t side = 0; side < @edges@ - 1; side++) {

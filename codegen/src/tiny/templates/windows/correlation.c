@@ -32,10 +32,10 @@ static void correlate(void)
             int32_t products = 0;
             uint16_t place = first(a);
             for (uint16_t left = @length@; left != 0; left--) {
-                const int16_t one = spread_out(&spreads[a], ring[place]);
-                const int16_t other = spread_out(&spreads[b], ring[place + (b - a)]);
+                const int16_t one = SPREAD(&spreads[a], ring[place]);
+                const int16_t other = SPREAD(&spreads[b], ring[place + (b - a)]);
                 products += ((int32_t)one * other + @half@L) >> @shift@;
-                place = next(place);
+                place = NEXT(place);
             }
             put(correlation(products, sums[a], sums[b]));
         }

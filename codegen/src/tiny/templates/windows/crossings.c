@@ -8,7 +8,7 @@ static int16_t crossings(uint8_t channel, int16_t level)
         const uint8_t now = ring[place] > level;
         count = (int16_t)(count + (now != above));
         above = now;
-        place = next(place);
+        place = NEXT(place);
     }
     return count;
 }

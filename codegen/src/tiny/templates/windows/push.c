@@ -1,7 +1,6 @@
 
 static void extract(void)
 {
-    filled = 0;
 @extract@}
 
 void @name@_restart(void)
@@ -15,7 +14,7 @@ uint16_t @name@_push(const int16_t sample[@channels@], @score@ scores[@classes@]
     for (uint8_t channel = 0; channel < @channels@; channel++) {
         ring[oldest + channel] = sample[channel];
     }
-    oldest = next(oldest);
+    oldest = NEXT(oldest);
     if (--wanted != 0) {
         return @NAME@_NONE;
     }

@@ -74,8 +74,8 @@ static void transform(const int16_t *sines, uint16_t points, const int16_t *hann
     for (uint16_t at = 0; at < samples; at++) {
         int32_t all = 0;
         for (uint8_t left = (uint8_t)(1 << thin); left != 0; left--) {
-            all += spread_out(spread, ring[place]);
-            place = next(place);
+            all += SPREAD(spread, ring[place]);
+            place = NEXT(place);
         }
         work[at] = (int16_t)(all >> thin);
         sum += work[at];
