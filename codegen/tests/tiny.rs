@@ -3,9 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
+use common::run;
 use noroshi_codegen::tiny::{Layout, Target, avr, host, is_float, source, source_as};
 use noroshi_tiny::bonsai::BonsaiSettings;
 use noroshi_tiny::fastfood::CompactSettings;
@@ -178,19 +181,6 @@ fn main() {
     }
 }
 "#;
-
-fn run(folder: &Path, program: &str, arguments: &[&str]) {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.is_empty(),
-        "{program}: {text}"
-    );
-}
 
 fn answers(folder: &Path, rows: &[u8]) -> String {
     std::fs::write(folder.join("rows.bin"), rows).unwrap();

@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-use std::path::Path;
+mod common;
+
 use std::process::{Command, Stdio};
 
+use common::run;
 use noroshi_codegen::tiny::stream::{self, Streamed};
 use noroshi_codegen::tiny::{Target, source};
 use noroshi_model::{Bands, Cepstrum, FeaturePart, Features, Statistic};
@@ -204,19 +206,6 @@ fn main() {
     }
 }
 "#;
-
-fn run(folder: &Path, program: &str, arguments: &[&str]) {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.is_empty(),
-        "{program}: {text}"
-    );
-}
 
 #[test]
 fn rust_without_std_computes_features_as_the_host_does() {

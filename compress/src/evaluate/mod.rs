@@ -125,8 +125,7 @@ impl Comparison {
     pub fn admitted(&self, limit: f64) -> Result<()> {
         let figures = headline(&self.reference.quality).zip(headline(&self.model.quality));
         let (loss, low, high) = match (self.paired, figures, &self.agreement) {
-            // What was lost is what the first gets right and the second does not.
-            (Some(test), ..) => (0.0 - test.difference, 0.0 - test.high, 0.0 - test.low),
+            (Some(test), ..) => test.loss(),
             (None, Some(((_, before, _), (_, after, _))), _) => {
                 (before - after, before - after, before - after)
             }

@@ -137,13 +137,13 @@ impl<'a> Judge<'a> {
         let differing = Discordant::count(&self.before, &after)
             .ok_or_else(|| Error::Quantize("the models answer differently often".into()))?;
         let test = differing.test();
-        // What was lost is what the first gets right and the second does not.
+        let (loss, low, high) = test.loss();
         Ok(Loss {
             before: Proportion::of(&self.before),
             after: Proportion::of(&after),
-            loss: 0.0 - test.difference,
-            low: 0.0 - test.high,
-            high: 0.0 - test.low,
+            loss,
+            low,
+            high,
             p_value: test.p_value,
             limit: self.goal.max_loss,
             labelled: self.goal.labels.is_some(),

@@ -31,6 +31,14 @@ pub struct Paired {
     pub p_value: f64,
 }
 
+impl Paired {
+    /// The accuracy that was lost from the first to the second, and the ends of its interval.
+    pub fn loss(&self) -> (f64, f64, f64) {
+        // Not negated: no loss is 0, not −0.
+        (0.0 - self.difference, 0.0 - self.high, 0.0 - self.low)
+    }
+}
+
 impl Discordant {
     /// Counts over two lists of "is right", one entry a sample. `None` if they differ in length.
     pub fn count(first: &[bool], second: &[bool]) -> Option<Self> {

@@ -56,6 +56,12 @@ async fn release(fleet: &Fleet, seed: u32, golden: &str) -> Result<Vec<u8>> {
         .await?;
     let accuracy = trained["best"][0]["accuracy"].as_f64();
     ensure!(accuracy > Some(0.8), "{trained}");
+    push(fleet, &model, &card, golden).await?;
+    Ok(std::fs::read(model)?)
+}
+
+/// A model of gray pictures of 8 by 8 becomes the next version.
+pub(crate) async fn push(fleet: &Fleet, model: &str, card: &str, golden: &str) -> Result<()> {
     let variant = format!("small={model}");
     let push = [
         "model",
@@ -65,9 +71,9 @@ async fn release(fleet: &Fleet, seed: u32, golden: &str) -> Result<Vec<u8>> {
         "--variant",
         &variant,
     ];
-    let rest = ["--gray", "8x8", "--labels", &card, "--golden", golden];
+    let rest = ["--gray", "8x8", "--labels", card, "--golden", golden];
     fleet.noroshi(&[&push[..], &rest].concat()).await?;
-    Ok(std::fs::read(model)?)
+    Ok(())
 }
 
 /// Names that are no numbers are in the order of their letters.

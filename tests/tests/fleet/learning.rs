@@ -10,6 +10,7 @@ use noroshi_tests::fleet::Source;
 use noroshi_tests::{Fleet, tiny};
 use serde_json::{Value, json};
 
+use crate::kilobytes::push;
 use crate::{LIMIT, on, online, runs, scenario};
 
 const SIDE: u32 = 8;
@@ -204,21 +205,6 @@ async fn release(fleet: &Fleet, api: &Api, id: &str, golden: &str) -> Result<()>
     });
     api.put("/pipelines/door", body).await?;
     runs(api, id, 1).await
-}
-
-async fn push(fleet: &Fleet, model: &str, card: &str, golden: &str) -> Result<()> {
-    let variant = format!("small={model}");
-    let push = [
-        "model",
-        "push",
-        "--model",
-        tiny::MODEL,
-        "--variant",
-        &variant,
-    ];
-    let rest = ["--gray", "8x8", "--labels", card, "--golden", golden];
-    fleet.noroshi(&[&push[..], &rest].concat()).await?;
-    Ok(())
 }
 
 /// The device says why it answered so; the terms sum to the score of the result.

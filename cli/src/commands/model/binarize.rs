@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use noroshi_compress::evaluate::{self, Groups};
+use noroshi_compress::evaluate::{self, Convention, Groups};
 use noroshi_compress::report::assess::{self, Assessment, assess};
-use noroshi_model::{ColorOrder, ElementType, InputSpec, Layout, Normalization, Resize};
+use noroshi_model::{InputSpec, Layout, Normalization};
 use noroshi_service::files::write_atomic;
 use noroshi_train::data::{Dataset, Location, Targets};
 use noroshi_train::{
@@ -109,20 +109,11 @@ fn bytes() -> Normalization {
 }
 
 fn pictures((width, height): (u32, u32), color: bool) -> InputSpec {
+    let channels = if color { 3 } else { 1 };
+    let name = INPUT.to_owned();
     InputSpec {
-        name: INPUT.to_owned(),
-        height,
-        width,
-        dtype: ElementType::F32,
-        layout: Layout::Nchw,
-        color: if color {
-            ColorOrder::Rgb
-        } else {
-            ColorOrder::Gray
-        },
-        resize: Resize::Stretch,
-        features: None,
         normalization: bytes(),
+        ..Convention::Bytes.input(name, Layout::Nchw, channels, (height, width))
     }
 }
 

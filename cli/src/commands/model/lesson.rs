@@ -5,7 +5,6 @@ use std::path::Path;
 use noroshi_compress::evaluate::{self, Convention};
 use noroshi_engine::{ModelSource, open};
 use noroshi_model::{EngineKind, InputSpec, Layout};
-use noroshi_service::files;
 use noroshi_train::{
     Attention, Augmentation, Bits, EngineTeacher, Examples, Family, Fitted, INPUT, Loss, Net,
     Recipe, Shape, Targets, Trainer,
@@ -13,7 +12,7 @@ use noroshi_train::{
 use serde_json::{Value, json};
 
 use super::measure;
-use super::teach::{EPOCHS, Halves, bytes, measured, network, tried_out};
+use super::teach::{EPOCHS, Halves, bytes, measured, network, replace};
 use crate::args::{Lesson, Small};
 use crate::error::{Failure, Tried};
 use crate::output;
@@ -43,8 +42,10 @@ pub(super) fn run(command: &Lesson, as_json: bool) -> Result<(), Failure> {
         .map(|path| teacher(path, command))
         .transpose()?;
     let outputs = outputs(learned.targets(), teacher.as_ref())?;
-    let (learned, held) = (seen_by(command, learned)?, seen_by(command, held)?);
-    let mut net = learner(command, &learned, outputs)?;
+    let own = command.file.as_deref().map(network).transpose()?;
+    let seen_by = |data| seen_by(command.net, own.as_ref(), data);
+    let (learned, held) = (seen_by(learned)?, seen_by(held)?);
+    let mut net = learner(command, own, &learned, outputs)?;
     let recipe = recipe(command, &learned);
     let attention = attention(command, &net)?;
     try_out(&net, command)?;
@@ -104,24 +105,29 @@ fn spec(command: &Lesson) -> Result<InputSpec, Failure> {
 }
 
 /// Samples in the shape that the learner takes: along time for `series`.
-fn seen_by(command: &Lesson, data: Examples) -> Result<Examples, Failure> {
+fn seen_by(small: Option<Small>, own: Option<&Net>, data: Examples) -> Result<Examples, Failure> {
     let given = data.shape();
-    let wanted = match (command.net, &command.file) {
+    let wanted = match (small, own) {
         (Some(Small::Series), _) if given.plane() == 1 => Shape::series(1, given.channels),
         (Some(Small::Series), _) if given.channels == 1 => Shape::series(given.height, given.width),
-        (None, Some(file)) => network(file)?.input(),
+        (None, Some(own)) => own.input(),
         _ => given,
     };
     data.reshaped(wanted).tried("the data")
 }
 
-fn learner(command: &Lesson, data: &Examples, outputs: usize) -> Result<Net, Failure> {
-    let Some(path) = &command.file else {
+/// The file's own network, in few bits if that is asked for, or a small new one.
+fn learner(
+    command: &Lesson,
+    own: Option<Net>,
+    data: &Examples,
+    outputs: usize,
+) -> Result<Net, Failure> {
+    let (Some(net), Some(path)) = (own, &command.file) else {
         let family = command.net.map_or(Family::Mlp, Family::from);
         let seed = command.teach.seed;
         return Net::small(family, data.shape(), outputs, command.width, seed).tried("the network");
     };
-    let net = network(path)?;
     if net.outputs() != outputs {
         return Err(Failure::Usage(format!(
             "{} answers {} numbers, the data have {outputs}: `noroshi model finetune` gives it a \
@@ -211,9 +217,7 @@ fn finish(
     as_json: bool,
 ) -> Result<(), Failure> {
     let target = &command.output;
-    let bytes = bytes(net, target)?;
-    let (told, text) = tried_out(target, &bytes, |path| judge(command, halves, path))?;
-    files::write_atomic(target, &bytes).tried(target.display())?;
+    let (told, text) = replace(target, net, |path| judge(command, halves, path))?;
     if as_json {
         return output::json(&json!({
             "file": target, "digest": net.digest(), "parameters": net.parameters(),

@@ -1,10 +1,9 @@
 //! `noroshi model prune --pattern N:M`: of so many weights that follow each other so many stay.
 
-use noroshi_service::files;
 use noroshi_train::{Examples, Pattern, Progress, Recipe, prune_pattern_and_retrain, write_sparse};
 use serde_json::json;
 
-use super::teach::{EPOCHS, Halves, bytes, measured, network, tried_out};
+use super::teach::{EPOCHS, Halves, network, put};
 use crate::args;
 use crate::error::{Failure, Tried};
 use crate::output;
@@ -30,15 +29,7 @@ pub(super) fn prune(command: &args::Prune, pattern: Pattern, as_json: bool) -> R
         )));
     }
     let sparse = write_sparse(&net).tried("the sparse file")?;
-    let bytes = bytes(&net, &command.output)?;
-    let limits = (command.rounds, command.max_loss);
-    let seen = tried_out(&command.output, &bytes, |path| {
-        measured(&command.file, path, &command.data, &halves, limits)
-    })?;
-    files::write_atomic(&command.output, &bytes).tried(command.output.display())?;
-    if let Some(path) = &command.sparse {
-        files::write_atomic(path, &sparse).tried(path.display())?;
-    }
+    let seen = put(command, &net, Some(&sparse), &halves)?;
     if as_json {
         return output::json(&json!({
             "file": command.output, "digest": net.digest(), "pattern": pattern,

@@ -109,15 +109,11 @@ pub(super) fn prune(command: &args::Prune, as_json: bool) -> Result<(), Failure>
     };
     let pruned = pruned.tried(command.file.display())?;
     bar.finish_and_clear();
-    let bytes = bytes(&net, &command.output)?;
-    let limits = (command.rounds, command.max_loss);
-    let seen = tried_out(&command.output, &bytes, |path| {
-        measured(&command.file, path, &command.data, &halves, limits)
-    })?;
-    files::write_atomic(&command.output, &bytes).tried(command.output.display())?;
-    if let (Some(path), Pruned::Weights(_, sparse)) = (&command.sparse, &pruned) {
-        files::write_atomic(path, sparse).tried(path.display())?;
-    }
+    let sparse = match &pruned {
+        Pruned::Channels(_) => None,
+        Pruned::Weights(_, sparse) => Some(sparse.as_slice()),
+    };
+    let seen = put(command, &net, sparse, &halves)?;
     pruned.show(&net, &seen, command, as_json)
 }
 
@@ -175,21 +171,42 @@ impl Pruned {
     }
 }
 
-/// Writes `bytes` where nobody looks, under the name that they will have, and tells what `judge`
-/// makes of them: what ruins a model is refused before it takes its place.
-pub(super) fn tried_out<T>(
+/// Writes the network where nobody looks, under the name that it will have, asks `judge`, and lets
+/// it take its place: what `judge` refuses never does.
+pub(super) fn replace<T>(
     output: &Path,
-    bytes: &[u8],
+    net: &Net,
     judge: impl FnOnce(&Path) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let bytes = bytes(net, output)?;
     let folder = tempfile::tempdir().tried("a temporary folder")?;
     let name = output.file_name().ok_or_else(|| {
         let text = format!("{} is no name of a file", output.display());
         Failure::Usage(text)
     })?;
     let path = folder.path().join(name);
-    std::fs::write(&path, bytes).tried(path.display())?;
-    judge(&path)
+    std::fs::write(&path, &bytes).tried(path.display())?;
+    let judged = judge(&path)?;
+    files::write_atomic(output, &bytes).tried(output.display())?;
+    Ok(judged)
+}
+
+/// Lets a pruned network, and the file of its weights alone, take their places within the limits
+/// of the command.
+pub(super) fn put(
+    command: &args::Prune,
+    net: &Net,
+    sparse: Option<&[u8]>,
+    halves: &Halves,
+) -> Result<Assessment, Failure> {
+    let limits = (command.rounds, command.max_loss);
+    let seen = replace(&command.output, net, |path| {
+        measured(&command.file, path, &command.data, halves, limits)
+    })?;
+    if let (Some(path), Some(sparse)) = (&command.sparse, sparse) {
+        files::write_atomic(path, sparse).tried(path.display())?;
+    }
+    Ok(seen)
 }
 
 /// The file at `path` beside the original, on the samples held out; an error if it loses more

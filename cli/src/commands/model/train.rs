@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use noroshi_service::files;
+use noroshi_tiny::Table;
 use noroshi_tiny::csv::{self, CsvSettings};
 use noroshi_tiny::search::{Budget, Controller, Found, Ranked, SearchSettings, search};
 use serde_json::{Value, json};
@@ -100,18 +101,20 @@ fn written(asked: &Train, beside: &Path) -> String {
     format!("{model} (what is known of it: {beside})")
 }
 
+/// What of the file was not learned from: rows without a value, and whatever else beyond a sample.
+fn warn_of_loss(dropped: u64, taken: &Table, of: u64, what: &str) {
+    if dropped > 0 {
+        println!("{dropped} rows left out: a value is missing there");
+    }
+    if of > taken.len() as u64 {
+        let taken = taken.len();
+        println!("{taken} of {of} {what} taken, a fair sample (--rows)");
+    }
+}
+
 /// What a person should know of the rows before they believe the model.
 fn warn(read: &csv::Read) {
-    if read.dropped > 0 {
-        println!("{} rows left out: a value is missing there", read.dropped);
-    }
-    if read.rows > read.table.len() as u64 {
-        println!(
-            "{} of {} rows taken, a fair sample (--rows)",
-            read.table.len(),
-            read.rows
-        );
-    }
+    warn_of_loss(read.dropped, &read.table, read.rows, "rows");
     if !read.constant.is_empty() {
         println!(
             "{} of {} columns never change, nothing can be learned from them: {}",

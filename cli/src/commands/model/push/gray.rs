@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use noroshi_compress::evaluate::Convention;
 use noroshi_engine::tiny::{INPUT, OUTPUT, facts};
 use noroshi_engine::{ModelSource, Options, Tensor, isa, median_cpu, open};
-use noroshi_model::{
-    ColorOrder, EngineKind, InputSpec, Latency, Layout, Measured, Normalization, OutputSpec, Resize,
-};
+use noroshi_model::{EngineKind, InputSpec, Latency, Layout, Measured, OutputSpec};
 
 use crate::error::{Failure, Tried};
 
@@ -33,15 +32,9 @@ pub(super) fn specs(
         )));
     }
     let input = InputSpec {
-        name: INPUT.to_owned(),
-        height,
-        width,
         dtype: facts.element,
-        layout: Layout::Nchw,
-        color: ColorOrder::Gray,
-        resize: Resize::Stretch,
         features: facts.features,
-        normalization: Normalization::NONE,
+        ..Convention::Bytes.input(INPUT.to_owned(), Layout::Nchw, 1, (height, width))
     };
     let output = OutputSpec {
         name: OUTPUT.to_owned(),

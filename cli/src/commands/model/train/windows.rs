@@ -9,7 +9,7 @@ use noroshi_tiny::features::parts;
 use noroshi_tiny::search::{Budget, Found, SearchSettings, search_groups};
 use serde_json::{Value, json};
 
-use super::{csv_settings, described, failures, finish, searched};
+use super::{csv_settings, described, failures, finish, searched, warn_of_loss};
 use crate::args::Train;
 use crate::error::{Failure, Tried};
 
@@ -65,16 +65,7 @@ fn tell(read: &ReadWindows) {
         )
     };
     println!("{} samples in {groups}", read.samples);
-    if read.dropped > 0 {
-        println!("{} rows left out: a value is missing there", read.dropped);
-    }
-    if read.windows > read.table.len() as u64 {
-        println!(
-            "{} of {} windows taken, a fair sample (--rows)",
-            read.table.len(),
-            read.windows
-        );
-    }
+    warn_of_loss(read.dropped, &read.table, read.windows, "windows");
 }
 
 fn card(asked: &Train, budget: &Budget, read: &ReadWindows, found: &Found) -> Value {
